@@ -1,0 +1,81 @@
+"""What the engine concludes: readings (a rule's answer now) and events (a reading whose state changed)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    """The words of `replay`, the risk event table and the alerts; `rules.md`, section 7."""
+
+    WARNED = "warned"
+    STEPPED_UP = "stepped_up"
+    CLEARED = "cleared"
+    BREACHED = "breached"
+    RESUMED = "resumed"
+    TARGET_REACHED = "target_reached"
+    VIOLATED = "violated"
+    DAY_STARTED = "day_started"
+    STALE = "stale"
+    FRESH = "fresh"
+    REFUSED = "refused"
+
+
+class ReadingState(StrEnum):
+    """What a rule says of an account now; `unknown` is never shown as safe."""
+
+    OK = "ok"
+    WARNED = "warned"
+    BREACHED = "breached"
+    PAUSED = "paused"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One rule's answer now. Money in minor units of the account; `used` is exact, rounded only for display."""
+
+    rule: str
+    index: int  # position of the rule in its document: two rules of one name are two rules
+    state: ReadingState
+    floor: int
+    measured: int
+    anchor: int
+    room: int
+    used: Decimal
+    operator: str  # "<" or "<="
+    consequence: str
+    step: int  # how many steps of `warn_at` the open episode has reached
+    reason: str
+    rule_set_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A change that somebody is told of. `key` is the same however often the change is derived again.
+
+    Money in minor units; `digits` says how many decimals they have.
+    """
+
+    key: str  # e.g. "acc_1:c17:0:warned:3": account, challenge, rule index, kind, episode / day
+    at: datetime
+    account: str
+    event: EventKind
+    rule: str | None
+    rule_set_version: int
+    digits: int = 2
+    floor: int | None = None
+    measured: int | None = None
+    room: int | None = None
+    used: Decimal | None = None
+    operator: str | None = None
+    reason: str = ""
+    consequence: str | None = None
+    also: tuple[str, ...] = ()
+    step: int = 0
+    day: date | None = None
+    day_start_balance: int | None = None
+    day_start_equity: int | None = None
