@@ -1,0 +1,136 @@
+"""What every connector gives: one feed in, one execution out, one pure decode between (`upstream.md`, section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from monitoring.engine.messages import Message, Resync
+
+
+class ActionStatus(StrEnum):
+    """How a command ended; `unknown` (a timeout) means: re-read, never resend blindly."""
+
+    DONE = "done"
+    PARTIAL = "partial"
+    REJECTED = "rejected"
+    NO_CHANGE = "no_change"
+    UNKNOWN = "unknown"
+    RETRY = "retry"  # surely not executed (429, 503, connection refused): may be sent again after `retry_after`
+
+
+@dataclass(frozen=True, slots=True)
+class ActionResult:
+    """What the upstream answered to one command; `retry_after` in seconds; never contains a secret."""
+
+    status: ActionStatus
+    http_status: int | None = None
+    code: str = ""
+    message: str = ""
+    retry_after: float | None = None
+    requested: int | None = None
+    closed: int | None = None
+    failed: int | None = None
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A frame that decode refused: `reason` is a short countable kind, `detail` names what was wrong."""
+
+    reason: str  # bad_json | missing_field | wrong_type | not_finite | inconsistent | unknown_type | too_large | ...
+    detail: str
+    account_id: str | None = None
+
+
+@dataclass(slots=True)
+class FeedHealth:
+    """What `/feeds/` shows of one upstream; times aware UTC, lag in seconds."""
+
+    state: str = "connecting"  # connecting | connected | disconnected | auth_failed | maintenance
+    since: datetime | None = None
+    reason: str = ""
+    connects: int = 0
+    frames: int = 0
+    bytes: int = 0
+    last_frame_at: datetime | None = None
+    lag_s: float | None = None  # newest frame: received_at - ts
+    resyncs: int = 0
+    gaps: int = 0
+    next_attempt_at: datetime | None = None
+    refusals: dict[str, int] = field(default_factory=dict)  # reason -> count
+    last_refusal: str = ""
+    last_refusal_at: datetime | None = None
+    dropped: int = 0  # frames that the upstream says it dropped for a slow reader
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamConfig:
+    """How to reach one upstream. `key` is a secret: never logged, never shown."""
+
+    kind: str
+    rest_url: str  # up to /v1
+    ws_url: str  # the whole stream URL; only a query is added
+    key: str = field(repr=False)
+    server: str = "main"
+
+
+Deliver = Callable[[Message, datetime], None]  # (message, received_at); called in the monitor's loop, must not block
+
+
+class Feed(Protocol):
+    """Messages in. `run` connects, reconnects and resyncs for ever, until cancelled."""
+
+    health: FeedHealth
+
+    async def run(self, deliver: Deliver) -> None: ...
+
+    def request_resync(self, account_id: str) -> None:
+        """Ask for a REST read of one account soon (a gap, an unknown outcome); many requests become one."""
+
+
+class Execution(Protocol):
+    """Commands out and truth back, by REST on kept-alive connections."""
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def list_accounts(self) -> list[Resync]:
+        """Every account that the key sees, positions left empty; raises UpstreamError."""
+
+    async def read_account(self, account_id: str) -> Resync:
+        """One account with its positions, lock and newest seq; raises UpstreamError."""
+
+    async def close_all(self, account_id: str, *, idempotency_key: str) -> ActionResult: ...
+
+    async def close_position(
+        self, account_id: str, position_id: str, volume: float | None = None, *, idempotency_key: str
+    ) -> ActionResult: ...
+
+    async def lock(self, account_id: str, *, reason: str, until: datetime | None) -> ActionResult: ...
+
+    async def unlock(self, account_id: str, *, reason: str) -> ActionResult: ...
+
+
+class UpstreamError(Exception):
+    """A REST read failed; `permanent` decides the retry, `retry_after` (seconds) when."""
+
+    def __init__(self, message: str, *, permanent: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """One upstream: its feed and its execution, made by `registry.connect(config)`."""
+
+    config: UpstreamConfig
+    feed: Feed
+    execution: Execution
+
+
