@@ -1,0 +1,53 @@
+"""Plans, their phases, and the rule sets that judge them."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Plan(models.Model):
+    """A product that the firm sells."""
+
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=120)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Phase(models.Model):
+    """One stage of a plan."""
+
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="phases")
+    slug = models.SlugField()
+    name = models.CharField(max_length=120)
+    order = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ["plan", "order"]
+        constraints = [
+            models.UniqueConstraint(fields=["plan", "slug"], name="phase_slug_once_per_plan"),
+            models.UniqueConstraint(fields=["plan", "order"], name="phase_order_once_per_plan"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RuleSet(models.Model):
+    """The limits of a phase, one version; immutable once a challenge is pinned to it.
+
+    `document` is the JSON of `rules.md` section 4 without `initial_balance`, which each challenge brings.
+    """
+
+    phase = models.ForeignKey(Phase, on_delete=models.PROTECT, related_name="rule_sets")
+    version = models.PositiveIntegerField()
+    document = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["phase", "version"]
+        constraints = [models.UniqueConstraint(fields=["phase", "version"], name="rule_set_version_once_per_phase")]
+
+    def __str__(self) -> str:
+        return f"{self.phase} v{self.version}"
