@@ -132,5 +132,3 @@ class Connector:
     config: UpstreamConfig
     feed: Feed
     execution: Execution
-
-

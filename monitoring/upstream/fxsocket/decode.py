@@ -1,0 +1,163 @@
+"""The bearer dialect, pure: one frame in; an engine message, a control frame or a refusal out.
+
+The usual frame is decoded in one pass straight into the engine's struct. What that pass does not take is looked at
+again at leisure (`lenient.py`): another spelling of the same thing is brought into shape, the rest is refused.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+from msgspec import convert
+from msgspec.structs import asdict, replace
+
+from monitoring.engine.messages import (
+    AccountFigures,
+    AccountLifecycle,
+    AccountLocked,
+    AccountMessage,
+    AccountUnlocked,
+    AccountUpdate,
+    AuthFailed,
+    BalanceOperation,
+    ConnectionLost,
+    ConnectionRestored,
+    Position,
+    PositionClosed,
+    PositionModified,
+    PositionOpened,
+)
+from monitoring.upstream.base import Refusal
+from monitoring.upstream.currencies import KNOWN
+from monitoring.upstream.fxsocket import lenient
+from monitoring.upstream.fxsocket.wire import Control, OrderClosed, OrderOpened
+
+MAX_FRAME = 1 << 20  # bytes
+MAX_SEQ = 1 << 53
+EXACT = 1e12  # below it a float holds every cent, and the sum of four is right to a tenth of one
+LARGEST = (1 << 53) / 100  # above it floats skip cents
+CENT = Decimal("0.01")
+
+Data = bytes | bytearray | memoryview | str
+WireMessage = (
+    AccountUpdate
+    | PositionOpened
+    | PositionModified
+    | PositionClosed
+    | BalanceOperation
+    | ConnectionLost
+    | ConnectionRestored
+    | AuthFailed
+    | AccountLocked
+    | AccountUnlocked
+    | AccountLifecycle
+    | OrderOpened
+    | OrderClosed
+)
+_decode_wire = msgspec.json.Decoder(WireMessage).decode
+
+
+def decode(data: Data) -> AccountMessage | Control | Refusal:
+    """One frame as it came from the socket; never raises, never lets a figure past that the engine cannot trust."""
+    if len(data) > MAX_FRAME:
+        return lenient.too_large(data, MAX_FRAME)
+    try:
+        message = _decode_wire(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        retry = lenient.reshape(data, error, WireMessage)
+        if isinstance(retry, Control | Refusal):
+            return retry
+        message = retry
+    if type(message) is AccountUpdate:
+        figures = message.data
+        equity = figures.equity
+        balance = figures.balance
+        profit = figures.profit
+        seq = message.seq
+        # The whole rule book of `_problem` in the cheapest form that passes a sound frame and nothing else.
+        if (
+            -EXACT < equity < EXACT
+            and -EXACT < balance < EXACT
+            and (profit is None or -0.005 < equity - balance - figures.credit - profit < 0.005)
+            and figures.currency in _CURRENCIES
+            and (seq is None or seq < MAX_SEQ)
+            and 1999 < message.ts.year < 2100
+            and message.account_id.isprintable()
+        ):
+            return message
+    problem = _problem(message, data)
+    if problem is not None:
+        account = message.account_id if message.account_id.isprintable() else None
+        return Refusal(problem[0], problem[1], account)
+    return _canonical(message)
+
+
+_CURRENCIES: frozenset[str | None] = KNOWN | {None}
+
+
+def figures_problem(figures: AccountFigures, *, credit_given: bool = True) -> tuple[str, str] | None:
+    """Why an account's figures cannot be trusted, as (reason, detail), or None."""
+    for name in ("balance", "equity", "credit", "profit", "margin", "free_margin"):
+        value = getattr(figures, name)
+        if value is not None and abs(value) > LARGEST:
+            return "out_of_range", f"{value!r} is too large to be exact to the cent - at `$.data.{name}`"
+    if figures.currency not in _CURRENCIES:
+        return "unknown_currency", f"unknown currency {figures.currency!r} - at `$.data.currency`"
+    if figures.profit is None or not credit_given:
+        return None
+    equity, balance, credit, profit = (
+        Decimal(repr(value)) for value in (figures.equity, figures.balance, figures.credit, figures.profit)
+    )
+    if abs(equity - balance - credit - profit) > CENT:
+        total = balance + credit + profit
+        return "inconsistent", f"equity {equity} is not balance {balance} + credit {credit} + profit {profit} = {total}"
+    return None
+
+
+def _problem(message: WireMessage, data: Data) -> tuple[str, str] | None:
+    """Why a well-formed message cannot be trusted, as (reason, detail), or None."""
+    if not message.account_id.isprintable():
+        return "bad_text", "control character - at `$.account_id`"
+    if not 1999 < message.ts.year < 2100:
+        return "bad_time", f"{message.ts.isoformat()} is no time of this century - at `$.ts`"
+    if message.seq is not None and message.seq >= MAX_SEQ:
+        return "out_of_range", f"{message.seq} is no sequence number - at `$.seq`"
+    figures = message.data
+    if isinstance(figures, AccountFigures):
+        problem = figures_problem(figures)
+        if problem is not None and problem[0] == "inconsistent" and not lenient.has_key(data, "credit"):
+            return None  # credit was not given, so the sum says nothing
+        return problem
+    if lenient.has_nul(data):
+        return "bad_text", "NUL character in a text"
+    return details_problem(figures)
+
+
+def details_problem(details: msgspec.Struct) -> tuple[str, str] | None:
+    """Why a position or an operation cannot be trusted, as (reason, detail), or None."""
+    for name, value in asdict(details).items():
+        if isinstance(value, float) and abs(value) > LARGEST:
+            return "out_of_range", f"{value!r} is too large - at `$.data.{name}`"
+    if isinstance(details, Position) and details.type.upper() not in {"BUY", "SELL"}:
+        return "wrong_value", f"a position is BUY or SELL, not {details.type!r} - at `$.data.type`"
+    return None
+
+
+def canonical_position(position: Position) -> Position:
+    """The position with its type in capitals (`Buy` of the terminal dialect is BUY)."""
+    if position.type.isupper():
+        return position
+    return replace(position, type=position.type.upper())
+
+
+def _canonical(message: WireMessage) -> AccountMessage:
+    """The message under its own name, its words in the engine's spelling; the aliases keep their `event_id`."""
+    if isinstance(message, OrderOpened):
+        message = convert(message, PositionOpened, from_attributes=True)
+    elif isinstance(message, OrderClosed):
+        message = convert(message, PositionClosed, from_attributes=True)
+    data = message.data
+    if isinstance(data, Position) and not data.type.isupper():
+        return replace(message, data=canonical_position(data))
+    return message
