@@ -1,0 +1,57 @@
+"""The Celery application: four queues, hints only. Rows in PostgreSQL are the truth, so losing one loses nothing."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "riskdesk.settings")
+
+app = Celery("riskdesk")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.update(
+    broker_transport_options={
+        "visibility_timeout": 120,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 5,
+        "socket_connect_timeout": 2,
+        "health_check_interval": 15,
+        "max_retries": 1,
+    },
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,  # a worker outlives any outage of the broker
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    task_ignore_result=True,
+    task_default_queue="bulk",
+    task_soft_time_limit=25,
+    task_time_limit=30,  # < a delivery's lease of 45 s < the visibility timeout of 120 s
+    task_serializer="json",
+    accept_content=["json"],
+    worker_hijack_root_logger=False,
+    worker_cancel_long_running_tasks_on_connection_loss=True,
+    timezone="UTC",
+    enable_utc=True,
+)
+
+
+def route(name: str, *_args: Any, **_kwargs: Any) -> dict[str, str]:
+    """A task's queue by its name: <app>.tasks.<verb>, with `critical` and `job` as words of the verb."""
+    words = name.rsplit(".", 1)[-1].split("_")
+    if name.startswith("alerts."):
+        return {"queue": "alerts_critical" if "critical" in words else "alerts"}
+    return {"queue": "jobs" if "job" in words else "bulk"}
+
+
+app.conf.task_routes = (route,)
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def _keep_our_logging(**_kwargs: Any) -> None:
+    """Keep the settings' logging: without a receiver Celery would put its own in place."""

@@ -1,0 +1,84 @@
+"""Starting and ending child processes so that none outlives its parent."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import psutil
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+class Identity(NamedTuple):
+    """A user and a group by number."""
+
+    uid: int
+    gid: int
+
+
+def die_with_parent(sent: signal.Signals) -> Callable[[], None]:
+    """What a child runs before its program: the kernel sends it `sent` when the parent dies (Linux; else nothing)."""
+    parent = os.getpid()
+
+    def arrange() -> None:
+        if _libc is None:
+            return
+        _libc.prctl(PR_SET_PDEATHSIG, int(sent), 0, 0, 0)
+        if os.getppid() != parent:  # the parent died before the request
+            os._exit(1)
+
+    return arrange
+
+
+def spawn(
+    command: Sequence[str],
+    *,
+    identity: Identity | None = None,
+    cwd: str | Path | None = None,
+    env: Mapping[str, str] | None = None,
+    output: int | IO[bytes] = subprocess.PIPE,
+    death_signal: signal.Signals = signal.SIGTERM,
+) -> subprocess.Popen[bytes]:
+    """Start a child in a process group of its own that ends when we do. Call it from a thread that lives on."""
+    return subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        user=identity.uid if identity else None,
+        group=identity.gid if identity else None,
+        extra_groups=[] if identity else None,
+        preexec_fn=die_with_parent(death_signal),  # after the change of user, which would clear it
+    )
+
+
+def stop_process(process: psutil.Process, sent: signal.Signals, patience: float) -> None:
+    """Ask a process to end, and kill it after `patience` seconds."""
+    try:
+        process.send_signal(sent)
+        process.wait(patience)
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait(5)
+    except psutil.NoSuchProcess:
+        return
+
+
+def signal_group(group: int, sent: signal.Signals) -> bool:
+    """Signal a whole process group; False if none of it is left."""
+    try:
+        os.killpg(group, sent)
+    except ProcessLookupError:
+        return False
+    return True
