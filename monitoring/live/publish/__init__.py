@@ -4,12 +4,18 @@ Keys (`{shard}` is the shard's name):
 - `riskdesk:{shard}:live`  a Stream, MAXLEN ~ 600; entry {"b": msgpack(Batch)}; one each 100 ms when something changed,
   and at least one a second (it carries the clock, so that a web process sees a dead monitor).
 - `riskdesk:{shard}:rows`  a Hash public_id -> msgpack(AccountRow), written in the same MULTI as the entry.
-- `riskdesk:{shard}:state` a Hash public_id -> msgpack(AccountState), the rule state, in the same MULTI.
+- `riskdesk:{shard}:state` a Hash public_id -> msgpack([epoch, mark, AccountState as bytes]), the rule state, in the
+  same MULTI; only the monitor reads it (checkpoint.py).
+- `riskdesk:{shard}:history:{public_id}` a List of msgpack([ts_ms, equity, balance, daily_floor | nil, max_floor | nil]),
+  oldest first, money in minor units: one point each 5 s at most, of changed accounts only; at most 2,000 points
+  (fewer when there are more than 2,000 accounts); gone a day after the last point. For the account page's chart.
 - `riskdesk:{shard}:meta`  a Hash: "head" -> msgpack(Batch without rows), "generation" (changes when Redis lost its data
-  or another leader wrote: a reader that sees another generation takes a full copy).
+  or another leader wrote: a reader that sees another generation takes a full copy), "health" -> JSON of the monitor's
+  own /healthz (ready, leader, epoch, accounts, feeds, at_ms), "epoch" -> the writing leader's epoch.
 - `riskdesk:shards` a Set of shard names.
 A reader takes a full copy (last stream id, then HGETALL rows), then tails from that id; rows are whole, so applying one
-twice is harmless, and `rev` says which of two is newer.
+twice is harmless, and `rev` says which of two is newer. A full copy may meet a Redis that is being filled again after
+an outage: the rows that it lacks come with the entries that follow.
 """
 
 from __future__ import annotations
