@@ -1,4 +1,4 @@
-"""The app `alerts`."""
+"""The app that tells people."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from django.apps import AppConfig
 
 
 class AlertsConfig(AppConfig):
-    """See the README's map."""
+    """Wires alerting into Celery, the desk's fragments and the metrics."""
 
     name = "alerts"
+    default_auto_field = "django.db.models.BigAutoField"
