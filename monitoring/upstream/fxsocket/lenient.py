@@ -45,12 +45,12 @@ def reshape(data: Data, error: Exception, wire: Any) -> Any:
         try:
             frame = msgspec.json.decode(data)
         except msgspec.ValidationError:  # a number out of range: the first error names its field
-            return _refusal(data, error)
+            return refusal_of(data, error)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as worse:
-            return _refusal(data, worse)
+            return refusal_of(data, worse)
         if isinstance(frame, dict):
             return _reshape(data, frame, error, wire)
-    return _refusal(data, error)
+    return refusal_of(data, error)
 
 
 def _reshape(data: Data, frame: dict[str, Any], error: Exception, wire: Any) -> Any:
@@ -60,7 +60,7 @@ def _reshape(data: Data, frame: dict[str, Any], error: Exception, wire: Any) -> 
     try:
         return msgspec.convert(_enveloped(frame), wire, strict=True, str_keys=True)
     except msgspec.ValidationError as worse:
-        return _refusal(data, worse, frame)
+        return refusal_of(data, worse, frame)
 
 
 def _enveloped(frame: dict[str, Any]) -> dict[str, Any]:
@@ -91,10 +91,11 @@ def _control(data: Data, frame: dict[str, Any]) -> Control | Refusal:
     try:
         return msgspec.convert({name: value for name, value in frame.items() if value is not None}, Control)
     except msgspec.ValidationError as error:
-        return _refusal(data, error, frame)
+        return refusal_of(data, error, frame)
 
 
-def _refusal(data: Data, error: Exception, frame: dict[str, Any] | None = None) -> Refusal:
+def refusal_of(data: Data, error: Exception, frame: dict[str, Any] | None = None) -> Refusal:
+    """The refusal that a decoding error stands for: its countable reason, the field, the account where it is found."""
     raw = _bytes(data)
     detail = str(error)
     account = _find_account(raw)

@@ -1,0 +1,91 @@
+"""The stream by picows: frames are handled inside the read callback, no task, no queue."""
+
+from __future__ import annotations
+
+from picows import (
+    WSFrame,
+    WSHandshakeError,
+    WSListener,
+    WSMsgType,
+    WSProtocolError,
+    WSTransport,
+    ws_connect,
+)
+
+from monitoring.upstream.fxsocket.outcome import parse_retry_after
+from monitoring.upstream.fxsocket.stream import HANDSHAKE_S, LARGEST_FRAME, Ended, Sink, StreamRefused
+
+_TEXT, _BINARY, _CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
+_PONG, _CLOSE = WSMsgType.PONG, WSMsgType.CLOSE
+
+
+class _Listener(WSListener):
+    """Feeds the sink; puts fragments together, never more than LARGEST_FRAME of them."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._take = sink.take
+        self._sink = sink
+        self._parts: bytearray | None = None
+        self.ended = Ended()
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        kind = frame.msg_type
+        if kind is _TEXT and frame.fin:
+            self._take(frame.get_payload_as_bytes())
+        elif kind in (_TEXT, _BINARY, _CONTINUATION):
+            self._fragment(frame)
+        elif kind is _PONG:
+            self._sink.pong()
+        elif kind is _CLOSE:
+            self.ended = Ended(int(frame.get_close_code()), frame.get_close_message().decode("utf-8", "replace"))
+            transport.disconnect()
+        if frame.last_in_buffer:
+            self._sink.flushed()
+
+    def _fragment(self, frame: WSFrame) -> None:
+        parts = self._parts if self._parts is not None else bytearray()
+        if len(parts) + frame.payload_size <= LARGEST_FRAME:
+            parts += frame.get_payload_as_bytes()
+        self._parts = parts
+        if frame.fin:
+            self._parts = None
+            self._take(bytes(parts))
+
+
+class _Stream:
+    def __init__(self, transport: WSTransport, listener: _Listener) -> None:
+        self._transport = transport
+        self._listener = listener
+
+    def ping(self) -> None:
+        self._transport.send_ping()
+
+    def abort(self) -> None:
+        self._transport.disconnect(graceful=False)
+
+    async def ended(self) -> Ended:
+        try:
+            await self._transport.wait_disconnected()
+        except WSProtocolError as error:
+            return Ended(int(error.close_code), str(error))
+        return self._listener.ended
+
+
+async def connect(url: str, headers: dict[str, str], sink: Sink) -> _Stream:
+    """Open the socket; StreamRefused when the upstream answers otherwise. Redirects are not followed with our key."""
+    try:
+        transport, listener = await ws_connect(
+            lambda: _Listener(sink),
+            url,
+            extra_headers=headers,
+            max_frame_size=LARGEST_FRAME,
+            websocket_handshake_timeout=HANDSHAKE_S,
+            max_redirects=0,
+        )
+    except WSHandshakeError as error:
+        answer = error.response
+        status = None if answer is None else int(answer.status)
+        retry_after = None if answer is None else parse_retry_after(answer.headers.get("Retry-After"))
+        raise StreamRefused(f"HTTP {status}" if status else "no answer to the upgrade", status, retry_after) from error
+    assert isinstance(listener, _Listener)
+    return _Stream(transport, listener)
