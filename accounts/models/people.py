@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.models import AbstractUser
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 
 
@@ -15,11 +17,24 @@ class Role(models.TextChoices):
     AUDITOR = "auditor", "Auditor"
 
 
+class PeopleManager(UserManager["User"]):
+    """Users as Django makes them, but who is made with every right is a head of risk, not a trader."""
+
+    def create_superuser(
+        self, username: str, email: str | None = None, password: str | None = None, **extra_fields: Any
+    ) -> User:
+        """The user that `manage.py createsuperuser` makes."""
+        extra_fields.setdefault("role", Role.HEAD_OF_RISK)
+        return super().create_superuser(username, email, password, **extra_fields)
+
+
 class User(AbstractUser):
     """A person who signs in; exactly one role."""
 
     role = models.CharField(max_length=20, choices=Role.choices, default=Role.TRADER)
     time_zone = models.CharField(max_length=64, blank=True, default="")
+
+    objects: ClassVar[PeopleManager] = PeopleManager()
 
     def __str__(self) -> str:
         return self.username

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.core.exceptions import ValidationError
 from django.db import models
 
 
@@ -51,3 +54,9 @@ class RuleSet(models.Model):
 
     def __str__(self) -> str:
         return f"{self.phase} v{self.version}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Store the rule set; ValidationError when a challenge already rests on it (PostgreSQL refuses it too)."""
+        if self.pk is not None and self.challenges.exists():
+            raise ValidationError(f"Rule set {self} has judged a challenge: make a new version instead of changing it.")
+        super().save(*args, **kwargs)

@@ -1,0 +1,71 @@
+"""What people may type about themselves and ask of the audit log."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+
+from accounts.models import User
+
+SHOWN_ZONES = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "posix/")))
+
+
+class LoginForm(AuthenticationForm):
+    """Name and password; a wrong pair is told without saying which of the two was wrong."""
+
+    error_messages = {
+        "invalid_login": "The name and the password do not match.",
+        "inactive": "The name and the password do not match.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].widget.attrs.update(autocomplete="username", autocapitalize="none", spellcheck="false")
+        self.fields["password"].widget.attrs.update(autocomplete="current-password")
+
+
+class NewPasswordForm(PasswordChangeForm[User]):
+    """The old password, the new one twice."""
+
+    prefix = "password"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["old_password"].widget.attrs.update(autocomplete="current-password")
+        self.fields["old_password"].widget.attrs.pop("autofocus", None)
+        for name in ("new_password1", "new_password2"):
+            self.fields[name].widget.attrs.update(autocomplete="new-password")
+
+
+class TimeZoneForm(forms.ModelForm[User]):
+    """The zone whose clock stands beside UTC."""
+
+    prefix = "zone"
+    time_zone = forms.ChoiceField(
+        required=False, choices=[("", "The firm's"), ("UTC", "UTC"), *((z, z) for z in SHOWN_ZONES)]
+    )
+
+    class Meta:
+        model = User
+        fields = ["time_zone"]
+
+
+class AuditFilterForm(forms.Form):
+    """Which entries to list; empty fields ask nothing."""
+
+    actor = forms.CharField(required=False, max_length=150)
+    verb = forms.CharField(required=False, max_length=64)
+    target = forms.CharField(required=False, max_length=200)
+    since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
+
+    def clean(self) -> dict[str, Any]:
+        """The two days in order."""
+        asked = super().clean() or {}
+        since, until = asked.get("since"), asked.get("until")
+        if since and until and since > until:
+            raise forms.ValidationError("The first day lies after the last one.")
+        return asked

@@ -1,0 +1,68 @@
+"""The gate of pages: a decorator that sends the anonymous to the login page and shows the refused why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.dispatch import Signal
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+
+from accounts.models import Account
+from accounts.permissions.roles import AccessRefused, AnyUser
+
+Check = Callable[[AnyUser], object]
+P = ParamSpec("P")
+
+access_was_refused = Signal()  # actor, target (the path), reason, request
+
+
+def gate(
+    *checks: Check,
+) -> Callable[
+    [Callable[Concatenate[HttpRequest, P], HttpResponseBase]], Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+]:
+    """Decorate a view: anonymous to the login page, who fails a check (or one inside the view) gets an audited 403.
+
+    A check is an `access_*` (raises) or a `may_*` (answers); with none, being signed in is enough.
+    """
+
+    def decorate(
+        view: Callable[Concatenate[HttpRequest, P], HttpResponseBase],
+    ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+        @wraps(view)
+        def gated(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if not request.user.is_authenticated:
+                return _to_login(request)
+            try:
+                for check in checks:
+                    if check(request.user) is False:
+                        raise AccessRefused("Your role does not allow this.")
+                return view(request, *args, **kwargs)
+            except AccessRefused as refusal:
+                return _refused(request, refusal.reason)
+            except Account.DoesNotExist as missing:
+                return render(request, "404.html", {"exception": str(missing)}, status=404)
+
+        return gated
+
+    return decorate
+
+
+def _refused(request: HttpRequest, reason: str) -> HttpResponse:
+    access_was_refused.send(gate, actor=request.user, target=request.path, reason=reason, request=request)
+    return render(request, "403.html", {"reason": reason}, status=403)
+
+
+def _to_login(request: HttpRequest) -> HttpResponse:
+    """The login page with the way back; an htmx request is told to leave its page for it."""
+    if not request.headers.get("HX-Request"):
+        return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
+    page = urlsplit(request.headers.get("HX-Current-URL", "/"))
+    back = page.path + (f"?{page.query}" if page.query else "")
+    return HttpResponse(status=204, headers={"HX-Redirect": redirect_to_login(back, settings.LOGIN_URL).url})

@@ -1,0 +1,1 @@
+"""Formatting that every page shares: `formats` (pure) and its filters."""

@@ -1,0 +1,87 @@
+"""Signing in and out, and a person's own settings."""
+
+from __future__ import annotations
+
+from axes.decorators import axes_dispatch
+from django.conf import settings as configured
+from django.contrib import auth, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts import audit
+from accounts.forms import LoginForm, NewPasswordForm, TimeZoneForm
+from accounts.models import Role, User
+from accounts.permissions import gate
+
+
+@require_GET
+@gate()
+def home(request: HttpRequest) -> HttpResponse:
+    """A trader to his accounts, everybody else to the desk."""
+    return redirect("/me/" if _user(request).role == Role.TRADER else "/desk/")
+
+
+@require_http_methods(["GET", "POST"])
+@sensitive_post_parameters("password")
+@never_cache
+@axes_dispatch
+def login(request: HttpRequest) -> HttpResponse:
+    """The login page; five failures lock the name at that address for a quarter of an hour (django-axes)."""
+    back = _way_back(request)
+    if request.user.is_authenticated:
+        return redirect(back)
+    form = LoginForm(request, data=request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        auth.login(request, form.get_user())
+        return redirect(back)
+    return render(request, "accounts/login.html", {"form": form, "next": back, "demo": _is_demo()})
+
+
+@require_POST
+def logout(request: HttpRequest) -> HttpResponse:
+    """End the session."""
+    auth.logout(request)
+    return redirect(configured.LOGOUT_REDIRECT_URL)
+
+
+@require_http_methods(["GET", "POST"])
+@sensitive_post_parameters()
+@gate()
+def settings(request: HttpRequest) -> HttpResponseBase:
+    """A person's own time zone and password; each of the two forms is sent by itself."""
+    user = _user(request)
+    asked = request.POST.get("form")
+    zone = TimeZoneForm(request.POST if asked == "zone" else None, instance=user)
+    password = NewPasswordForm(user, request.POST if asked == "password" else None)
+    if zone.is_bound and zone.is_valid():
+        zone.save()
+        messages.success(request, "Time zone saved.")
+        return redirect("accounts:settings")
+    if password.is_bound and password.is_valid():
+        password.save()
+        auth.update_session_auth_hash(request, user)
+        audit.record(user, "password_changed", user, request=request)
+        messages.success(request, "Password changed. Every other session of yours has been signed out.")
+        return redirect("accounts:settings")
+    return render(request, "accounts/settings.html", {"zone_form": zone, "password_form": password})
+
+
+def _user(request: HttpRequest) -> User:
+    """The user behind a gate."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def _way_back(request: HttpRequest) -> str:
+    """Where `next` points, if that is a page of this desk."""
+    asked = request.POST.get("next") or request.GET.get("next") or ""
+    allowed = url_has_allowed_host_and_scheme(asked, {request.get_host()}, require_https=request.is_secure())
+    return asked if allowed else configured.LOGIN_REDIRECT_URL
+
+
+def _is_demo() -> bool:
+    return configured.RISKDESK_UPSTREAM.is_simulator
