@@ -48,7 +48,19 @@ def route(name: str, *_args: Any, **_kwargs: Any) -> dict[str, str]:
     return {"queue": "jobs" if "job" in words else "bulk"}
 
 
+class JobLimits:
+    """Long work runs in chunks with progress: its own long limits, and taken from the queue at its start."""
+
+    def annotate(self, task: Any) -> dict[str, Any] | None:
+        """What differs for the tasks of the queue `jobs`."""
+        if route(task.name)["queue"] != "jobs":
+            return None
+        # Acknowledged late, a job longer than the visibility timeout would be delivered a second time.
+        return {"acks_late": False, "soft_time_limit": 3300, "time_limit": 3600}
+
+
 app.conf.task_routes = (route,)
+app.conf.task_annotations = [JobLimits()]
 app.autodiscover_tasks()
 
 

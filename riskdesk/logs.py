@@ -37,7 +37,7 @@ def configure_logging(level: str, form: str) -> dict[str, Any]:
         if form == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
     )
-    final = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    final: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if form == "json":
         final.append(structlog.processors.format_exc_info)
     config: dict[str, Any] = {

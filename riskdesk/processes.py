@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import psutil
 
@@ -38,29 +38,30 @@ def die_with_parent(sent: signal.Signals) -> Callable[[], None]:
     return arrange
 
 
+def child_options(identity: Identity | None, death_signal: signal.Signals) -> dict[str, Any]:
+    """What every child gets: no terminal input, a process group of its own, the user, and an end with ours."""
+    return {
+        "stdin": subprocess.DEVNULL,
+        "stderr": subprocess.STDOUT,
+        "start_new_session": True,
+        "user": identity.uid if identity else None,
+        "group": identity.gid if identity else None,
+        "extra_groups": [] if identity else None,
+        "preexec_fn": die_with_parent(death_signal),  # runs after the change of user, which would undo it
+    }
+
+
 def spawn(
     command: Sequence[str],
     *,
     identity: Identity | None = None,
     cwd: str | Path | None = None,
     env: Mapping[str, str] | None = None,
-    output: int | IO[bytes] = subprocess.PIPE,
+    output: IO[bytes],
     death_signal: signal.Signals = signal.SIGTERM,
 ) -> subprocess.Popen[bytes]:
-    """Start a child in a process group of its own that ends when we do. Call it from a thread that lives on."""
-    return subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        user=identity.uid if identity else None,
-        group=identity.gid if identity else None,
-        extra_groups=[] if identity else None,
-        preexec_fn=die_with_parent(death_signal),  # after the change of user, which would clear it
-    )
+    """Start a child that ends when we do. Call it from a thread that lives on: the kernel watches the thread."""
+    return subprocess.Popen(command, cwd=cwd, env=env, stdout=output, **child_options(identity, death_signal))
 
 
 def stop_process(process: psutil.Process, sent: signal.Signals, patience: float) -> None:

@@ -10,7 +10,6 @@ import shutil
 import signal
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -155,8 +154,8 @@ class Services:
 
     # -- before a start ------------------------------------------------------------------------------------------
 
-    def prepare(self) -> None:
-        """Folders, binaries that the servers' user can read, and the PostgreSQL cluster. Safe to repeat."""
+    def prepare(self, postgres: bool = True) -> None:
+        """Folders, binaries that the servers' user can read and (if wanted) PostgreSQL's cluster. Safe to repeat."""
         if self.identity is not None:
             self.where.data.mkdir(parents=True, exist_ok=True)
             self.where.data.chmod(0o711)
@@ -164,8 +163,9 @@ class Services:
             if folder is not self.where.data or self.identity is None:
                 private_dir(folder, self.identity)
         self._copy_binaries()
-        self.clear_stale("postgres")
-        self._initialise_cluster()
+        if postgres:
+            self.clear_stale("postgres")
+            self._initialise_cluster()
 
     def clear_stale(self, name: str) -> None:
         """Stop what a killed parent left running, and remove a lock file whose number now belongs to another."""
@@ -269,7 +269,7 @@ class Services:
     def wait_until_ready(self, timeout: float = START_TIMEOUT) -> None:
         """Wait until both answer and the database exists; ServiceError if one ends or time is up."""
         deadline = time.monotonic() + timeout
-        while not (self.valkey_ready() and self.postgres_ready()):
+        while not self.ready():
             for name, process in self.running.items():
                 if process.poll() is not None and time.monotonic() > deadline - timeout + 10:
                     raise ServiceError(f"{name} ended with code {process.returncode}; see {self.where.data}/{name}.log")
@@ -279,6 +279,10 @@ class Services:
             if time.monotonic() > deadline:
                 raise ServiceError(f"the embedded servers did not answer within {timeout:.0f} s")
             time.sleep(0.05)
+
+    def ready(self, postgres: bool = True, redis: bool = True) -> bool:
+        """Whether those of them that are wanted answer."""
+        return (not redis or self.valkey_ready()) and (not postgres or self.postgres_ready())
 
     def postgres_ready(self) -> bool:
         """Whether PostgreSQL answers; makes the database if it is not there yet."""
@@ -340,7 +344,3 @@ def remove(state_dir: Path) -> None:
     for path in (where.data, where.sockets):
         if path.exists():
             shutil.rmtree(path)
-
-
-if __name__ == "__main__":
-    remove(Path(sys.argv[1]).resolve())

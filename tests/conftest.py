@@ -78,11 +78,11 @@ def django_db_modify_db_settings(
 
 
 @pytest.fixture
-def redis_url(services: embedded.Services) -> Iterator[str]:
+def redis_url(services: embedded.Services) -> str:
     """The embedded Valkey's address for redis-py, emptied before the test."""
     with redis.Redis.from_url(services.where.urls.redis_url) as client:
         client.flushall()
-    yield services.where.urls.redis_url
+    return services.where.urls.redis_url
 
 
 @pytest.fixture
