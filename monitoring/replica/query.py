@@ -1,0 +1,99 @@
+"""What a desk shows: filters, order and view as a value that comes from and goes back into a query string."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from urllib.parse import parse_qsl, urlencode
+
+SEVERITIES = {"": 0, "watch": 1, "warning": 2, "critical": 3, "breached": 4}
+VIEWS = {
+    "": ("All", {}),
+    "near-breach": ("Near breach", {"sev": "watch"}),
+    "breached": ("Breached", {"sev": "breached"}),
+    "stale": ("Stale", {"stale": "1"}),
+    "review": ("Review", {"state": "review"}),
+}
+SORTS = {
+    "sev": "severity",
+    "login": "account",
+    "trader": "trader",
+    "phase": "phase",
+    "status": "status",
+    "plan": "plan",
+    "server": "server",
+    "size": "size",
+    "bal": "balance",
+    "eq": "equity",
+    "pl": "day_pl",
+    "dl": "daily_used",
+    "ml": "max_used",
+    "room": "headroom",
+    "pos": "positions",
+    "age": "age",
+}
+SHORT = {column: short for short, column in SORTS.items()}
+STATES = ("ok", "warned", "breached", "paused", "unknown", "review")
+TEXT_LIMIT = 100
+WINDOW_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class DeskQuery:
+    """Filters and order of a desk. Equal queries share one computed window; every field is bounded text."""
+
+    v: str = ""
+    q: str = ""
+    sev: str = ""
+    phase: str = ""
+    plan: str = ""
+    server: str = ""
+    state: str = ""
+    stale: str = ""
+    sort: str = ""
+
+    @classmethod
+    def parse(cls, values: Mapping[str, str]) -> DeskQuery:
+        """From request.GET or the like; what is unknown or out of range is left out, never an error."""
+        known = {name.name: str(values.get(name.name, "")).strip()[:TEXT_LIMIT] for name in fields(cls)}
+        checks = {"v": VIEWS, "sev": SEVERITIES, "state": STATES, "stale": ("1",)}
+        for name, allowed in checks.items():
+            if known[name] not in allowed:
+                known[name] = ""
+        if known["sort"].lstrip("-") not in SORTS:
+            known["sort"] = ""
+        known["q"] = known["q"].casefold()
+        return cls(**known)
+
+    @classmethod
+    def from_string(cls, text: str) -> DeskQuery:
+        """From a query string as the browser sends it over the socket."""
+        return cls.parse(dict(parse_qsl(text[:2000].lstrip("?"), max_num_fields=40)))
+
+    def effective(self) -> DeskQuery:
+        """With the view's own filters filled in where the user has set none."""
+        extra = VIEWS[self.v][1]
+        return replace(self, v="", **{name: value for name, value in extra.items() if not getattr(self, name)})
+
+    def with_(self, **changes: str) -> DeskQuery:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+    def querystring(self) -> str:
+        """The shortest query string that parses to this."""
+        return urlencode({f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name)})
+
+    @property
+    def column(self) -> str:
+        """The column sorted by; "" for the desk's own order (severity, then the share used)."""
+        return SORTS.get(self.sort.lstrip("-"), "")
+
+    @property
+    def descending(self) -> bool:
+        """Whether the largest come first."""
+        return self.sort.startswith("-")
+
+    @property
+    def least_severity(self) -> int:
+        """The lowest severity shown."""
+        return SEVERITIES[self.sev]

@@ -1,0 +1,144 @@
+"""The threads that keep a replica: one tails the shards' streams, one listens for notices; both outlive Redis."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+import msgspec
+import redis
+import structlog
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from monitoring.live.publish import AccountRow, Batch
+from monitoring.replica.store import Replica
+
+SHARDS_KEY = "riskdesk:shards"
+NOTICES = ("riskdesk:people", "riskdesk:alerts")
+BLOCK_MS = 500
+CHECK_EVERY = 1.0  # seconds between looks at the set of shards and their generations
+RETRY_FIRST, RETRY_CAP = 0.1, 2.0
+RECENT = 300  # stream entries looked through for events at a full copy
+
+log = structlog.get_logger(__name__)
+_batch = msgspec.msgpack.Decoder(Batch)
+_row = msgspec.msgpack.Decoder(AccountRow)
+Notice = Callable[[str, bytes], None]  # name without "riskdesk:", payload
+
+
+class Tail:
+    """Follows the live book of `url` into `replica` until `stop`; Redis away is a state, not an error."""
+
+    def __init__(self, replica: Replica, url: str, notice: Notice | None = None) -> None:
+        self.replica = replica
+        self._url = url
+        self._notice = notice or (lambda name, payload: None)
+        self._stop = threading.Event()
+        self._looked = 0.0
+        self._threads = [
+            threading.Thread(target=self._keep, args=(step,), name=f"replica-{name}", daemon=True)
+            for name, step in (("tail", self._follow), ("notices", self._listen))
+        ]
+        self.copies = 0  # full copies taken, for tests and /metrics
+
+    def start(self) -> None:
+        """Begin to follow."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End both threads."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(5)
+
+    def _keep(self, step: Callable[[redis.Redis], None]) -> None:
+        """Run `step` on a connection for ever; after a failure try again, later each time."""
+        wait = RETRY_FIRST
+        while not self._stop.is_set():
+            client = redis.Redis.from_url(
+                self._url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
+            )
+            began = monotonic()
+            try:
+                step(client)
+            except (redis.RedisError, OSError) as error:
+                if step == self._follow:
+                    self.replica.away(type(error).__name__)
+                log.warning("replica_redis_away", error=str(error), retry_s=wait)
+            except msgspec.MsgspecError as error:
+                log.error("replica_entry_refused", error=str(error))
+            finally:
+                client.close()
+            if monotonic() - began > 5:
+                wait = RETRY_FIRST
+            self._stop.wait(wait)
+            wait = min(wait * 2, RETRY_CAP)
+
+    # -- the streams -----------------------------------------------------------------------------------------------
+
+    def _follow(self, client: redis.Redis) -> None:
+        places: dict[str, str] = {}
+        self._looked = 0.0
+        client.ping()
+        self.replica.back()
+        while not self._stop.is_set():
+            if monotonic() - self._looked >= CHECK_EVERY:
+                self._look(client, places)
+            if not places:
+                self._stop.wait(0.2)
+                continue
+            streams: dict[Any, Any] = {f"riskdesk:{name}:live": last for name, last in places.items()}
+            answer: Any = client.xread(streams, count=100, block=BLOCK_MS)
+            for key, entries in answer:
+                name = key.decode().split(":")[1]
+                self._take(client, places, name, entries)
+
+    def _look(self, client: redis.Redis, places: dict[str, str]) -> None:
+        """Find new shards, and shards whose data are not the ones that were copied."""
+        self._looked = monotonic()
+        members: Any = client.smembers(SHARDS_KEY)
+        for name in sorted(member.decode() for member in members):
+            generation: Any = client.hget(f"riskdesk:{name}:meta", "generation")
+            if name not in places or generation != self.replica.shard(name).generation:
+                places[name] = self._copy(client, name)
+
+    def _take(self, client: redis.Redis, places: dict[str, str], name: str, entries: list[Any]) -> None:
+        for entry_id, values in entries:
+            places[name] = entry_id.decode()
+            if not self.replica.apply(name, _batch.decode(values[b"b"])):
+                places[name] = self._copy(client, name)
+                return
+
+    def _copy(self, client: redis.Redis, name: str) -> str:
+        """Take a full copy in one transaction; the stream's last id belongs to exactly these rows."""
+        stream = f"riskdesk:{name}:live"
+        with client.pipeline(transaction=True) as pipe:
+            pipe.xrevrange(stream, count=RECENT)
+            pipe.hgetall(f"riskdesk:{name}:rows")
+            pipe.hgetall(f"riskdesk:{name}:meta")
+            entries, rows, meta = pipe.execute()
+        recent = [_batch.decode(values[b"b"]) for _, values in reversed(entries)]
+        head = recent[-1] if recent else None
+        if head is None and b"head" in meta:
+            head = _batch.decode(meta[b"head"])
+        self.replica.shard(name).generation = meta.get(b"generation")
+        self.replica.load(name, (_row.decode(row) for row in rows.values()), head, recent)
+        self.copies += 1
+        log.info("replica_copied", shard=name, accounts=len(rows))
+        return entries[0][0].decode() if entries else "0-0"
+
+    # -- notices ---------------------------------------------------------------------------------------------------
+
+    def _listen(self, client: redis.Redis) -> None:
+        with client.pubsub(ignore_subscribe_messages=True) as listener:
+            listener.subscribe(*NOTICES)
+            self._notice("alerts", b"")  # what was missed while away
+            self._notice("people", b"")
+            while not self._stop.is_set():
+                message = listener.get_message(timeout=BLOCK_MS / 1000)
+                if message:
+                    self._notice(message["channel"].decode().removeprefix("riskdesk:"), message["data"])
