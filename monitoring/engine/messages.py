@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 Instant = Annotated[datetime, Meta(tz=True)]
 Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -178,6 +179,12 @@ class AccountLifecycle(Envelope, frozen=True, kw_only=True, tag="account_lifecyc
     data: LifecycleFigures
 
 
+class AccountNotice(Envelope, frozen=True, kw_only=True, tag="account_notice", gc=False):
+    """An event of an account that no rule reads (`kind`, e.g. order_update): it moves time and `seq`, nothing else."""
+
+    kind: str
+
+
 class Clock(Struct, frozen=True, tag_field="type", tag="clock", gc=False):
     """Time itself: one tick a second in the live path, so that a recorded day replays to the same events."""
 
@@ -227,6 +234,12 @@ AccountMessage = (
     | AccountLocked
     | AccountUnlocked
     | AccountLifecycle
+    | AccountNotice
     | Resync
 )
 Message = AccountMessage | Clock | Link
+
+
+def with_volume(position: Position, volume: float) -> Position:
+    """Return the same position with another volume, in lots."""
+    return replace(position, volume=volume)

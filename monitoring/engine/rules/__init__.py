@@ -1,0 +1,124 @@
+"""The whole order of work for one message: `process`; and what every rule answers now: `readings`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from monitoring.engine.events import Event, Reading, ReadingState
+from monitoring.engine.messages import AccountUpdate, Clock, Link, Message
+from monitoring.engine.rules.apply import apply, refuse
+from monitoring.engine.rules.band import settle_band
+from monitoring.engine.rules.clock import link_changed, tick
+from monitoring.engine.rules.freshness import staleness
+from monitoring.engine.rules.judge import breach_event
+from monitoring.engine.rules.loss import Level, levels, reason
+from monitoring.engine.snapshot import Account, Snapshot
+
+__all__ = ["breach_event", "levels", "process", "readings", "refuse", "settle_band", "staleness"]
+
+_NOTHING: tuple[Event, ...] = ()
+
+
+def process(snapshot: Snapshot, message: Message) -> Sequence[Event]:
+    """Apply one message and return its events; nearly always none.
+
+    An update inside its account's quiet band changes nothing but figures: it is kept as it is and read later.
+    """
+    if message.__class__ is AccountUpdate:
+        account = snapshot.accounts.get(message.account_id)
+        if account is not None:
+            figures = message.data
+            if (
+                account.low < figures.equity
+                and message.seq == account.next_seq
+                and account.balance_low < figures.balance < account.balance_high
+                and message.ts < account.quiet_until
+                and figures.credit == account.quiet_credit
+                and figures.status == account.quiet_status
+            ):
+                equity = figures.equity
+                if equity >= account.high:
+                    if equity >= account.ceiling:
+                        return apply(snapshot, account, message)
+                    account.mark = message
+                    account.high = equity
+                    account.low = max(account.low, equity * account.rise_share + account.rise_base)
+                account.next_seq += 1
+                account.last = message
+                snapshot.counts.applied += 1
+                if not account.dirty:
+                    account.touch()
+                return _NOTHING
+            return apply(snapshot, account, message)
+    return _process_other(snapshot, message)
+
+
+def _process_other(snapshot: Snapshot, message: Message) -> Sequence[Event]:
+    if isinstance(message, Clock):
+        return tick(snapshot, message.ts)
+    if isinstance(message, Link):
+        return link_changed(snapshot, message)
+    account = snapshot.accounts.get(message.account_id)
+    if account is None:
+        snapshot.counts.unknown_account += 1
+        snapshot.unknown.add(message.account_id)
+        snapshot.link.saw(message.ts)
+        return _NOTHING
+    return apply(snapshot, account, message)
+
+
+def readings(account: Account, now: datetime) -> tuple[Reading, ...]:
+    """Return what every loss rule answers now, exactly; `unknown` wherever the data cannot be trusted."""
+    if account.figures is None:
+        return ()
+    doubt = _doubt(account, now)
+    return tuple(_reading(account, level, doubt) for level in levels(account))
+
+
+def _doubt(account: Account, now: datetime) -> str:
+    state = account.state
+    if state.doubt:
+        return f"the last frame was refused: {state.doubt}"
+    if state.verdict_held:
+        return f"verdicts wait: {state.verdict_held}"
+    if state.stale:
+        return staleness(account, now) or "no fresh update has arrived since the data went stale"
+    return staleness(account, now)
+
+
+def _reading(account: Account, level: Level, doubt: str) -> Reading:
+    sentence = reason(account, level)
+    state, step = _state_of(account, level)
+    if doubt and state is not ReadingState.BREACHED and state is not ReadingState.PAUSED:
+        state, sentence = ReadingState.UNKNOWN, f"{doubt}; {sentence}"
+    return Reading(
+        rule=level.rule.rule,
+        index=level.rule.index,
+        state=state,
+        floor=level.floor,
+        measured=level.measured,
+        anchor=level.anchor,
+        room=level.measured - level.floor,
+        used=level.used,
+        operator=level.rule.operator,
+        consequence=level.rule.consequence,
+        step=step,
+        reason=sentence,
+        rule_set_version=account.rule_set.version,
+    )
+
+
+def _state_of(account: Account, level: Level) -> tuple[ReadingState, int]:
+    """The latch first, then the level itself, then the episode (by level where no episode can be open)."""
+    state, rule = account.state, level.rule
+    if state.breach is not None and state.breach.index == rule.index:
+        return ReadingState.BREACHED, 0
+    if state.paused_until is not None and state.pause is not None and state.pause.index == rule.index:
+        return ReadingState.PAUSED, 0
+    if level.crossed:
+        return (ReadingState.BREACHED if rule.consequence == "fail" else ReadingState.PAUSED), 0
+    step = level.memory.step
+    if state.review or state.breach is not None or state.paused_until is not None:
+        step = level.steps(account.rule_set.warn_at)
+    return (ReadingState.WARNED if step else ReadingState.OK), step

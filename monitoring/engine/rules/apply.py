@@ -1,0 +1,250 @@
+"""Applies one message to one account, in the order that `rules.md`, section 5 fixes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from monitoring.engine import messages
+from monitoring.engine.events import Event, EventKind
+from monitoring.engine.messages import AccountMessage, AccountUpdate, BalanceOperation, Position, Resync
+from monitoring.engine.money import minor_units
+from monitoring.engine.rules.band import settle_band
+from monitoring.engine.rules.day import advance, amend_start
+from monitoring.engine.rules.freshness import settle_freshness
+from monitoring.engine.rules.judge import judge, notice
+from monitoring.engine.rules.loss import risk_equity
+from monitoring.engine.snapshot import Account, Snapshot
+from monitoring.engine.snapshot.account import EVENT_IDS_KEPT
+
+MOVING = frozenset({"deposit", "withdrawal", "payout", "correction", "bonus"})
+
+
+def apply(snapshot: Snapshot, account: Account, message: AccountMessage) -> list[Event]:
+    """Apply a message of a watched account; late and repeated ones change nothing and are counted."""
+    state = account.flush()
+    snapshot.link.saw(message.ts)
+    if isinstance(message, Resync):
+        if not _resync_is_newer(account, message):
+            snapshot.counts.late += 1
+            return []
+    elif not _is_new(snapshot, account, message):
+        return []
+    try:
+        _check_money(account, message)
+    except ValueError as error:
+        return refuse(snapshot, account, "not_finite", str(error), message.ts)
+    events = advance(account, message.ts)
+    snapshot.counts.applied += 1
+    account.touch()
+    if isinstance(message, AccountUpdate):
+        account.last = message
+        account.take(message)
+        account.settled = message
+        _remember(account, message)
+        events += _evaluate(snapshot, account, message.ts)
+    elif isinstance(message, Resync):
+        _take_resync(account, message)
+        events += _evaluate(snapshot, account, message.ts)
+    else:
+        _remember(account, message)
+        if state.last_ts is None or message.ts > state.last_ts:
+            state.last_ts = message.ts
+        events += _apply_other(snapshot, account, message)
+    account.next_seq = -1 if state.last_seq is None else state.last_seq + 1
+    return events
+
+
+def refuse(snapshot: Snapshot, account: Account | None, reason: str, detail: str, at: datetime) -> list[Event]:
+    """Count a refused frame; its account's readings become unknown until the next good update."""
+    refused = snapshot.counts.refused
+    refused[reason] = refused.get(reason, 0) + 1
+    if account is None:
+        return []
+    state = account.flush()
+    state.refused_count += 1
+    state.doubt = detail
+    account.disturb()
+    account.touch()
+    return [notice(account, EventKind.REFUSED, at, state.refused_count, detail)]
+
+
+def _is_new(snapshot: Snapshot, account: Account, message: messages.Envelope) -> bool:
+    state = account.state
+    seq, last = message.seq, state.last_seq
+    repeated = message.event_id is not None and message.event_id in state.event_ids
+    if seq is not None and last is not None:
+        if seq <= last:
+            if seq == last:
+                snapshot.counts.repeated += 1
+            else:
+                snapshot.counts.late += 1
+            return False
+        if seq > last + 1:
+            snapshot.counts.gaps += 1
+            snapshot.gaps.add(account.id)
+        return True
+    if repeated:
+        snapshot.counts.repeated += 1
+        return False
+    if state.last_ts is not None and message.ts < state.last_ts:
+        snapshot.counts.late += 1
+        return False
+    return True
+
+
+def _resync_is_newer(account: Account, message: Resync) -> bool:
+    """A reading with a lower seq is older than what is known, unless a new link numbers anew."""
+    state = account.state
+    if message.seq is not None and state.last_seq is not None:
+        return message.seq >= state.last_seq or state.renumbered
+    return state.last_ts is None or message.ts >= state.last_ts
+
+
+def _remember(account: Account, message: messages.Envelope) -> None:
+    state = account.state
+    state.renumbered = False
+    if message.seq is not None:
+        state.last_seq = message.seq
+    elif message.event_id is not None:
+        state.event_ids.append(message.event_id)
+        del state.event_ids[:-EVENT_IDS_KEPT]
+
+
+def _check_money(account: Account, message: AccountMessage) -> None:
+    digits = account.rule_set.digits
+    if isinstance(message, AccountUpdate | Resync):
+        for value in (message.data.balance, message.data.equity, message.data.credit):
+            minor_units(value, digits)
+    elif isinstance(message, BalanceOperation):
+        minor_units(message.data.amount, digits)
+
+
+def _evaluate(snapshot: Snapshot, account: Account, ts: datetime) -> list[Event]:
+    """High-water marks and peak, floors, readings, events; then the band for what follows."""
+    state = account.state
+    state.doubt = ""
+    _raise_marks(account, ts)
+    now = snapshot.link.now
+    events = settle_freshness(account, ts, ts if now is None or ts > now else now)
+    events += judge(account, ts)
+    if state.lowest_equity is not None:
+        state.lowest_equity = min(state.lowest_equity, risk_equity(account, state))
+    settle_band(account)
+    return events
+
+
+def _raise_marks(account: Account, ts: datetime) -> None:
+    state = account.state
+    if state.day_started_at is not None and ts < state.day_started_at:
+        if not state.day_open:
+            amend_start(account)
+    else:
+        state.day_open = True
+    account.raise_equity_marks(risk_equity(account, state))
+    for rule, memory in zip(account.rule_set.loss_rules, state.rules, strict=True):
+        if rule.high_water == "balance_closed":
+            memory.high = max(memory.high, state.balance)
+
+
+def _take_resync(account: Account, message: Resync) -> None:
+    state = account.state
+    if state.updated_at is None or message.ts >= state.updated_at:
+        update = AccountUpdate(account_id=message.account_id, ts=message.ts, seq=message.seq, data=message.data)
+        account.last = update
+        account.take(update)
+        account.settled = update
+    state.last_seq = message.seq if message.seq is not None else state.last_seq
+    state.renumbered = False
+    account.positions = {position.id: position for position in message.positions}
+    state.open_positions = len(message.positions)
+    state.locked = message.locked
+    state.lock_reason = message.lock_reason or ""
+    state.locked_until = message.locked_until
+
+
+def _apply_other(snapshot: Snapshot, account: Account, message: AccountMessage) -> list[Event]:
+    """Positions, money, connection and lock: none of them is itself judged."""
+    state = account.state
+    if isinstance(message, BalanceOperation):
+        return _operate(snapshot, account, message)
+    if isinstance(message, messages.PositionOpened | messages.PositionModified):
+        _hold(account, message.data)
+    elif isinstance(message, messages.PositionClosed):
+        _close(account, message.data)
+    elif isinstance(message, messages.AccountLocked):
+        state.locked = True
+        state.lock_reason = message.data.reason or ""
+        state.locked_until = message.data.until
+    elif isinstance(message, messages.AccountUnlocked):
+        state.locked, state.lock_reason, state.locked_until = False, "", None
+    else:
+        return _reconnect(snapshot, account, message)
+    return []
+
+
+def _hold(account: Account, position: Position) -> None:
+    if position.id not in account.positions:
+        account.state.open_positions = max(account.state.open_positions, len(account.positions)) + 1
+    account.positions[position.id] = position
+
+
+def _close(account: Account, closed: messages.ClosedPosition) -> None:
+    state = account.state
+    if closed.remaining_volume > 0:
+        held = account.positions.get(closed.id)
+        if held is not None:
+            account.positions[closed.id] = messages.with_volume(held, closed.remaining_volume)
+        return
+    known = account.positions.pop(closed.id, None)
+    if known is not None or state.open_positions > len(account.positions):
+        state.open_positions = max(state.open_positions - 1, len(account.positions))
+
+
+def _reconnect(snapshot: Snapshot, account: Account, message: AccountMessage) -> list[Event]:
+    state = account.state
+    if isinstance(message, messages.ConnectionLost):
+        state.status, state.status_reason = "disconnected", message.data.reason or message.data.message or ""
+    elif isinstance(message, messages.AuthFailed):
+        state.status, state.status_reason = "auth_failed", message.data.code or message.data.message or ""
+    elif isinstance(message, messages.ConnectionRestored):
+        state.status, state.status_reason = "connected", ""
+        if message.data.resync_required:
+            snapshot.gaps.add(account.id)
+    elif isinstance(message, messages.AccountLifecycle) and message.data.status:
+        state.status, state.status_reason = message.data.status, message.data.action or ""
+    account.disturb()
+    now = snapshot.link.now
+    return settle_freshness(account, message.ts, message.ts if now is None or message.ts > now else now)
+
+
+def _operate(snapshot: Snapshot, account: Account, message: BalanceOperation) -> list[Event]:
+    """Money in or out moves balance and equity at its own instant; REF, peak and H follow under `adjust`."""
+    state, digits = account.state, account.rule_set.digits
+    kind, amount = message.data.kind.lower(), minor_units(message.data.amount, digits)
+    account.disturb()
+    if kind == "credit":
+        state.credit += amount
+        state.equity += amount
+        return []
+    state.balance += amount
+    state.equity += amount
+    if kind not in MOVING:
+        state.verdict_held = f"balance operation of unknown kind {message.data.kind!r}"
+        detail = f"{state.verdict_held} ({message.data.amount}): verdicts wait until somebody has classed it"
+        refused = snapshot.counts.refused
+        refused["unknown_operation"] = refused.get("unknown_operation", 0) + 1
+        state.refused_count += 1
+        return [notice(account, EventKind.REFUSED, message.ts, state.refused_count, detail)]
+    state.moved += amount
+    if account.rule_set.adjust:
+        state.day_moves += amount
+        state.peak += amount
+        for rule, memory in zip(account.rule_set.loss_rules, state.rules, strict=True):
+            if kind != "payout" or rule.on_payout == "shift":
+                memory.high += amount
+                memory.high_before += amount
+            elif rule.on_payout == "lock_at_initial":
+                memory.locked = rule.rule == "max_loss"
+            elif rule.on_payout == "reset":
+                memory.high = memory.high_before = state.balance
+    return []

@@ -1,0 +1,114 @@
+"""What a rule set compiles to: frozen values in minor units and exact ratios."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from monitoring.engine.money import grouped, half_up
+from monitoring.engine.trading_day import Reset
+
+_REFERENCES = {
+    "day_start_balance": "the balance at the start of the day",
+    "day_start_equity": "the equity at the start of the day",
+    "day_start_higher": "the higher of balance and equity at the start of the day",
+    "initial": "the initial balance",
+    "intraday_peak_equity": "the day's highest equity",
+}
+_HIGH_WATER = {
+    "equity_intraday": "the highest equity so far",
+    "balance_closed": "the highest closed balance so far",
+    "balance_eod": "the highest balance at the end of a day",
+    "equity_eod": "the highest equity at the end of a day",
+    "higher_eod": "the highest balance or equity at the end of a day",
+}
+_MEASURED = {"equity": "equity", "balance": "balance", "lower": "the lower of balance and equity"}
+_CONSEQUENCES = {"fail": "the challenge fails", "pause": "trading pauses until the next trading day"}
+OPERATORS = {"<": "falls below", "<=": "falls to or below"}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An exact share of a limit, e.g. 0.80: `numerator / denominator`."""
+
+    numerator: int
+    denominator: int
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """How far a floor lies under its anchor: a share of `of` (None: fixed), in exact minor units."""
+
+    numerator: int
+    denominator: int
+    of: str | None  # initial | reference | high_water
+    text: str
+
+    def floor_under(self, anchor: int, base: int) -> int:
+        """Return anchor - amount in minor units: subtracted unrounded, then quantised once, half up."""
+        taken = self.numerator * base if self.of else self.numerator
+        return half_up(anchor * self.denominator - taken, self.denominator)
+
+
+@dataclass(frozen=True, slots=True)
+class LossRule:
+    """One daily_loss or max_loss, compiled."""
+
+    index: int
+    rule: str  # daily_loss | max_loss
+    amount: Amount
+    measured: str  # equity | balance | lower
+    operator: str
+    consequence: str  # fail | pause
+    reference: str = ""  # daily_loss
+    mode: str = ""  # max_loss: static | trailing
+    high_water: str = ""
+    lock: int | None = None  # the level S + offset is made per account; this is the offset in minor units
+    on_payout: str = "shift"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """A validated rule set; money in minor units of `digits` decimals, durations in seconds."""
+
+    version: int
+    document: Mapping[str, object]
+    currency: str
+    digits: int
+    initial_balance: int
+    reset: Reset
+    trading_week: frozenset[int]  # weekdays, Monday 0
+    count_credit: bool
+    adjust: bool  # balance_operations: adjust
+    warn_at: tuple[Step, ...]
+    clear_below: Step
+    stale_after: float
+    fresh_for: float
+    loss_rules: tuple[LossRule, ...]
+    pending_rules: tuple[Mapping[str, object], ...]  # known by name and shape, not judged by this engine yet
+    warnings: tuple[str, ...] = ()
+
+    def sentence(self, rule: LossRule) -> str:
+        """Say one loss rule in plain words, its operator included."""
+        words = f"{_MEASURED[rule.measured]} {OPERATORS[rule.operator]} {self._floor_words(rule)}"
+        return f"{_CONSEQUENCES[rule.consequence].capitalize()} when {words}."
+
+    def _floor_words(self, rule: LossRule) -> str:
+        if rule.rule == "daily_loss":
+            return f"{_REFERENCES[rule.reference]} less {rule.amount.text}"
+        if rule.mode == "static":
+            return f"the initial balance less {rule.amount.text}"
+        words = f"{_HIGH_WATER[rule.high_water]} less {rule.amount.text}"
+        if rule.lock is None:
+            return words
+        offset = f" plus {grouped(rule.lock, self.digits)}" if rule.lock else ""
+        return f"{words}, a floor that never rises above the initial balance{offset}"
+
+
+def amount_text(value: Decimal, of: str | None) -> str:
+    """Return "5% of the initial balance" or "2,000.00"."""
+    names = {"initial": "the initial balance", "reference": "that", "high_water": "that"}
+    if of is None:
+        return f"{value:,f}"
+    return f"{value:f}% of {names[of]}"

@@ -1,0 +1,105 @@
+"""The accounts of one server, the state of the link to it, and what was counted on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from monitoring.engine.ruleset import RuleSet
+from monitoring.engine.snapshot.account import Account, fresh_state
+from monitoring.engine.snapshot.state import AccountState
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the messages."""
+
+    applied: int = 0
+    late: int = 0
+    repeated: int = 0
+    gaps: int = 0
+    unknown_account: int = 0
+    refused: dict[str, int] = field(default_factory=dict)  # reason -> count
+
+
+@dataclass(slots=True)
+class LinkState:
+    """Our connection to the server. `seen`: newest sign of life; `now`: newest clock tick."""
+
+    state: str = "connecting"
+    reason: str = ""
+    seen: datetime | None = None
+    now: datetime | None = None
+    epoch: datetime = EPOCH
+
+    def saw(self, ts: datetime) -> None:
+        """Note a sign of life."""
+        if self.seen is None or ts > self.seen:
+            self.seen = ts
+
+
+class Snapshot:
+    """Every watched account of one server; written by one writer, through `rules.process` only."""
+
+    __slots__ = ("accounts", "counts", "dirty", "gaps", "link", "server", "unknown")
+
+    def __init__(self, server: str = "") -> None:
+        self.server = server
+        self.accounts: dict[str, Account] = {}
+        self.dirty: list[Account] = []  # changed since the last drain, each once
+        self.gaps: set[str] = set()  # accounts that need a REST read
+        self.unknown: set[str] = set()  # ids seen that nobody added
+        self.counts = Counts()
+        self.link = LinkState()
+
+    def add(
+        self,
+        account_id: str,
+        rule_set: RuleSet,
+        *,
+        challenge: str = "1",
+        public_id: str | None = None,
+        initial_balance: int | None = None,
+        state: AccountState | None = None,
+    ) -> Account:
+        """Watch an account; `state` restores one that was dumped. An account already there is replaced."""
+        if state is None:
+            size = rule_set.initial_balance if initial_balance is None else initial_balance
+            state = fresh_state(rule_set, challenge, size)
+        elif len(state.rules) != len(rule_set.loss_rules) or state.rule_set_version != rule_set.version:
+            raise ValueError(f"{account_id}: its state belongs to version {state.rule_set_version} of another rule set")
+        if state.link_seen is not None:
+            self.link.saw(state.link_seen)
+        if state.now is not None and (self.link.now is None or state.now > self.link.now):
+            self.link.now = state.now
+        account = Account(account_id, public_id or account_id, rule_set, state, self)
+        previous = self.accounts.get(account_id)
+        if previous is not None and previous.dirty:
+            self.dirty.remove(previous)
+        self.accounts[account_id] = account
+        self.unknown.discard(account_id)
+        account.touch()
+        return account
+
+    def remove(self, account_id: str) -> None:
+        """Stop watching an account."""
+        account = self.accounts.pop(account_id, None)
+        if account is not None and account.dirty:
+            self.dirty.remove(account)
+        self.gaps.discard(account_id)
+
+    def drain_dirty(self) -> list[Account]:
+        """Return the accounts that changed since the last call, each once."""
+        drained = self.dirty
+        self.dirty = []
+        for account in drained:
+            account.dirty = False
+        return drained
+
+    def drain_gaps(self) -> set[str]:
+        """Return the accounts that need a REST read, each once."""
+        gaps = self.gaps
+        self.gaps = set()
+        return gaps
