@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 
-_SCALES = tuple(10**digits for digits in range(10))
+_SCALES: tuple[int, ...] = tuple(10**digits for digits in range(10))
 _EXACT_BELOW = 1e11  # under this a double still tells any two cents apart by far
 
 

@@ -30,28 +30,42 @@ def process(snapshot: Snapshot, message: Message) -> Sequence[Event]:
         if account is not None:
             figures = message.data
             if (
-                account.low < figures.equity
+                account.low < figures.equity < account.high
                 and message.seq == account.next_seq
                 and account.balance_low < figures.balance < account.balance_high
                 and message.ts < account.quiet_until
                 and figures.credit == account.quiet_credit
                 and figures.status == account.quiet_status
             ):
-                equity = figures.equity
-                if equity >= account.high:
-                    if equity >= account.ceiling:
-                        return apply(snapshot, account, message)
-                    account.mark = message
-                    account.high = equity
-                    account.low = max(account.low, equity * account.rise_share + account.rise_base)
                 account.next_seq += 1
                 account.last = message
-                snapshot.counts.applied += 1
                 if not account.dirty:
                     account.touch()
                 return _NOTHING
+            if account.high <= figures.equity < account.ceiling and _rises(account, message):
+                return _NOTHING
             return apply(snapshot, account, message)
     return _process_other(snapshot, message)
+
+
+def _rises(account: Account, message: AccountUpdate) -> bool:
+    """Take an update that does nothing but lift an intraday mark: the lower bound follows it, exactness comes later."""
+    figures = message.data
+    if (
+        message.seq != account.next_seq
+        or not account.balance_low < figures.balance < account.balance_high
+        or message.ts >= account.quiet_until
+        or figures.credit != account.quiet_credit
+        or figures.status != account.quiet_status
+    ):
+        return False
+    account.mark = message
+    account.high = figures.equity
+    account.low = max(account.low, figures.equity * account.rise_share + account.rise_base)
+    account.next_seq += 1
+    account.last = message
+    account.touch()
+    return True
 
 
 def _process_other(snapshot: Snapshot, message: Message) -> Sequence[Event]:

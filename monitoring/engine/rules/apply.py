@@ -212,6 +212,8 @@ def _reconnect(snapshot: Snapshot, account: Account, message: AccountMessage) ->
             snapshot.gaps.add(account.id)
     elif isinstance(message, messages.AccountLifecycle) and message.data.status:
         state.status, state.status_reason = message.data.status, message.data.action or ""
+    else:
+        return []  # it only took a number
     account.disturb()
     now = snapshot.link.now
     return settle_freshness(account, message.ts, message.ts if now is None or message.ts > now else now)

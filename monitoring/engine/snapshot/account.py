@@ -78,8 +78,8 @@ class Account:
 
     def disturb(self) -> None:
         """Empty the quiet band: the next update takes the exact path."""
-        self.low = self.ceiling = self.balance_low = inf
-        self.high = self.balance_high = -inf
+        self.low = self.balance_low = inf
+        self.high = self.ceiling = self.balance_high = -inf
 
     def touch(self) -> None:
         """Note that somebody should publish this account again."""
@@ -95,6 +95,8 @@ class Account:
         if self.mark is not None:
             self._raise_marks(self.mark)
             self.mark = None
+        if last.seq is not None and self.state.last_seq is not None:
+            self.owner.counts.applied += last.seq - self.state.last_seq  # inside the band each came after the other
         self.take(last)
         self.settled = last
         return self.state

@@ -16,7 +16,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Counts:
     """What became of the messages."""
 
-    applied: int = 0
+    applied: int = 0  # updates inside the quiet band are counted when their account is next read
     late: int = 0
     repeated: int = 0
     gaps: int = 0
