@@ -147,11 +147,6 @@ class Environment:
         default = ",".join(dict.fromkeys(["localhost", "127.0.0.1", "[::1]", *([public] if public else [])]))
         return [host.strip() for host in self.text(name, default).split(",") if host.strip()]
 
-    def path(self, name: str, default: Path, *, root: Path) -> Path:
-        """A path; a relative one counts from `root`. `default` is shown relative to it where it lies within."""
-        shown = default.relative_to(root) if default.is_relative_to(root) else default
-        return (root / Path(self.text(name, str(shown))).expanduser()).resolve()
-
 
 def _is_url(value: str, schemes: Collection[str]) -> bool:
     """Whether the value has one of the schemes and says where."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ctypes
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -57,11 +60,25 @@ def spawn(
     identity: Identity | None = None,
     cwd: str | Path | None = None,
     env: Mapping[str, str] | None = None,
-    output: IO[bytes],
+    output: int | IO[bytes] = subprocess.PIPE,
     death_signal: signal.Signals = signal.SIGTERM,
 ) -> subprocess.Popen[bytes]:
     """Start a child that ends when we do. Call it from a thread that lives on: the kernel watches the thread."""
     return subprocess.Popen(command, cwd=cwd, env=env, stdout=output, **child_options(identity, death_signal))
+
+
+async def ended(process: subprocess.Popen[bytes]) -> int:
+    """Wait for a child's end; its code. (asyncio's own `wait` also waits for the pipe, which a grandchild may hold.)"""
+    loop = asyncio.get_running_loop()
+    code: asyncio.Future[int] = loop.create_future()
+
+    def watch() -> None:
+        found = process.wait()
+        with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody asks any more
+            loop.call_soon_threadsafe(lambda: code.done() or code.set_result(found))
+
+    threading.Thread(target=watch, name=f"wait-{process.pid}", daemon=True).start()
+    return await code
 
 
 def stop_process(process: psutil.Process, sent: signal.Signals, patience: float) -> None:

@@ -21,12 +21,9 @@ ENVIRONMENT = env = Environment.load(BASE_DIR)
 
 # -- where things are, and what they are called ------------------------------------------------------------------
 
-RISKDESK_STATE_DIR = env.path("RISKDESK_STATE_DIR", BASE_DIR / ".riskdesk", root=BASE_DIR)
-RISKDESK_JOURNAL_DIR = (
-    env.path("RISKDESK_JOURNAL_DIR", Path(), root=BASE_DIR)
-    if env.text("RISKDESK_JOURNAL_DIR")
-    else RISKDESK_STATE_DIR / "journal"
-)
+RISKDESK_STATE_DIR = (BASE_DIR / env.text("RISKDESK_STATE_DIR", ".riskdesk")).resolve()
+_journal_dir = env.text("RISKDESK_JOURNAL_DIR")
+RISKDESK_JOURNAL_DIR = (BASE_DIR / _journal_dir).resolve() if _journal_dir else RISKDESK_STATE_DIR / "journal"
 PORT = env.integer("PORT", 8000, low=1, high=65535)
 RISKDESK_BIND = env.text("RISKDESK_BIND", "127.0.0.1")
 RISKDESK_PUBLIC_URL = (

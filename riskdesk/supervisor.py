@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from riskdesk.console import Console, LogFile
-from riskdesk.processes import Identity, child_options, signal_group, stop_process
+from riskdesk.processes import Identity, ended, signal_group, spawn, stop_process
 
 LINE_LIMIT = 64 * 1024  # a longer line of a child is cut into pieces
 
@@ -53,8 +54,18 @@ class Backoff:
 class _Kept:
     child: Child
     task: asyncio.Task[None]
-    process: asyncio.subprocess.Process | None = None
+    process: subprocess.Popen[bytes] | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def next_line(reader: asyncio.StreamReader) -> bytes:
+    """The next line, or a piece of one that is too long; empty at the end."""
+    try:
+        return await reader.readuntil(b"\n")
+    except asyncio.IncompleteReadError as rest:
+        return rest.partial
+    except asyncio.LimitOverrunError as over:
+        return await reader.read(over.consumed or LINE_LIMIT)
 
 
 class Supervisor:
@@ -107,10 +118,9 @@ class Supervisor:
         try:
             if child.before_start is not None:
                 await asyncio.to_thread(child.before_start)
-            process = await asyncio.create_subprocess_exec(
-                *child.command, cwd=child.cwd, env=child.env, stdout=asyncio.subprocess.PIPE, limit=LINE_LIMIT,
-                **child_options(child.identity, child.stop_signal),
-            )  # fmt: skip
+            process = spawn(
+                child.command, cwd=child.cwd, env=child.env, identity=child.identity, death_signal=child.stop_signal
+            )
         except Exception as error:  # whatever keeps it from starting is told, and tried again
             return f"could not be started ({error})"
         kept.process = process
@@ -118,7 +128,7 @@ class Supervisor:
         if kept.stopping.is_set():  # told to stop while it was being made
             process.send_signal(child.stop_signal)
         pump = asyncio.create_task(self._pump(child.name, process))
-        code = await process.wait()
+        code = await ended(process)
         signal_group(process.pid, signal.SIGKILL)  # what the dead child left of its group must not live on
         _, late = await asyncio.wait([pump], timeout=2.0)
         for task in late:  # somebody outside the group holds the pipe
@@ -126,22 +136,19 @@ class Supervisor:
         kept.process = None
         return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
 
-    async def _pump(self, name: str, process: asyncio.subprocess.Process) -> None:
+    async def _pump(self, name: str, process: subprocess.Popen[bytes]) -> None:
         """Copy what the child says to its log file and to the console."""
-        assert process.stdout is not None
-        with LogFile(self.logs / f"{name}.log") as log:
-            while True:
-                try:
-                    line = await process.stdout.readuntil(b"\n")
-                except asyncio.IncompleteReadError as rest:
-                    line = rest.partial
-                except asyncio.LimitOverrunError as over:
-                    line = await process.stdout.read(over.consumed or LINE_LIMIT)
-                if not line:
-                    return
-                text = line.decode("utf-8", "replace").rstrip()
-                log.write(text)
-                self.console.relay(name, text)
+        reader = asyncio.StreamReader(limit=LINE_LIMIT)
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), process.stdout)
+        try:
+            with LogFile(self.logs / f"{name}.log") as log:
+                while line := await next_line(reader):
+                    text = line.decode("utf-8", "replace").rstrip()
+                    log.write(text)
+                    self.console.relay(name, text)
+        finally:
+            transport.close()
 
     async def _end(self, kept: _Kept) -> None:
         """Tell one child to stop and see it gone."""
