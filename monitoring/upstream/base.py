@@ -78,6 +78,7 @@ class UpstreamConfig:
     server: str = "main"
 
 
+OnRefusal = Callable[[Refusal, datetime], None]  # (refusal, received_at); as `Deliver`
 Deliver = Callable[[Message, datetime], None]  # (message, received_at); called in the monitor's loop, must not block
 
 
@@ -85,11 +86,15 @@ class Feed(Protocol):
     """Messages in. `run` connects, reconnects and resyncs for ever, until cancelled."""
 
     health: FeedHealth
+    on_refusal: OnRefusal | None  # told of every refused frame, beside the count: the account's reading is unknown
 
     async def run(self, deliver: Deliver) -> None: ...
 
     def request_resync(self, account_id: str) -> None:
-        """Ask for a REST read of one account soon (a gap, an unknown outcome); many requests become one."""
+        """Ask for a REST read of one account soon (a gap, an unknown outcome); many requests become one.
+
+        While disconnected nothing is noted: every connect reads all accounts anyway.
+        """
 
 
 class Execution(Protocol):
@@ -117,12 +122,15 @@ class Execution(Protocol):
 
 
 class UpstreamError(Exception):
-    """A REST read failed; `permanent` decides the retry, `retry_after` (seconds) when."""
+    """A REST read failed; `permanent` decides the retry, `retry_after` (seconds) when; `status` is HTTP's, if any."""
 
-    def __init__(self, message: str, *, permanent: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, permanent: bool = False, retry_after: float | None = None, status: int | None = None
+    ) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.retry_after = retry_after
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)

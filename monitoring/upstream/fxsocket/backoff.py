@@ -10,7 +10,7 @@ STABLE_S = 10.0  # a connection that held so long starts the count anew
 
 def delay(attempt: int, chance: float, *, base: float = BASE_S, cap: float = CAP_S) -> float:
     """Seconds before attempt number `attempt` (from 0); `chance` is uniform in [0, 1)."""
-    ceiling = min(cap, base * 2 ** min(attempt, 30))
+    ceiling = min(cap, base * 2.0 ** min(attempt, 30))
     return ceiling * chance
 
 

@@ -53,10 +53,13 @@ class FxSocketExecution:
     async def warm(self, connections: int = 2) -> int:
         """Open connections ahead, so that a close command waits for no handshake; returns how many answered."""
         answers = await asyncio.gather(*(self._get("/healthz") for _ in range(connections)), return_exceptions=True)
+        warmed = 0
         for answer in answers:
             if isinstance(answer, BaseException) and not isinstance(answer, UpstreamError):
                 raise answer
-        return sum(not isinstance(answer, BaseException) for answer in answers)
+            # Any answer, even 404, came over a connection that now stays open.
+            warmed += not isinstance(answer, UpstreamError) or answer.status is not None
+        return warmed
 
     async def list_accounts(self) -> list[Resync]:
         """Every account that the key sees, positions left empty; raises UpstreamError."""
@@ -163,6 +166,7 @@ class FxSocketExecution:
             f"GET {path}: HTTP {answer.status} {str(code)[:80]}".rstrip(),
             permanent=answer.status in {400, 401, 403, 404, 410, 422},
             retry_after=parse_retry_after(answer.headers.get("Retry-After")),
+            status=answer.status,
         )
 
     async def _session(self) -> aiohttp.ClientSession:

@@ -19,8 +19,9 @@ Take = Callable[[bytes], None]
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """Where a stream's arrivals go: `take` each frame, `flushed` after the last of one read, `pong` each pong."""
+    """Where a stream's arrivals go: `opened` first, `take` each frame, `flushed` after the last of one read, `pong`."""
 
+    opened: Callable[[], None]
     take: Take
     flushed: Callable[[], None]
     pong: Callable[[], None]

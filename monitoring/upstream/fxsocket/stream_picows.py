@@ -28,6 +28,9 @@ class _Listener(WSListener):
         self._parts: bytearray | None = None
         self.ended = Ended()
 
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._sink.opened()
+
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
         if kind is _TEXT and frame.fin:
@@ -37,7 +40,7 @@ class _Listener(WSListener):
         elif kind is _PONG:
             self._sink.pong()
         elif kind is _CLOSE:
-            self.ended = Ended(int(frame.get_close_code()), frame.get_close_message().decode("utf-8", "replace"))
+            self.ended = _closed(frame.get_payload_as_bytes())
             transport.disconnect()
         if frame.last_in_buffer:
             self._sink.flushed()
@@ -50,6 +53,13 @@ class _Listener(WSListener):
         if frame.fin:
             self._parts = None
             self._take(bytes(parts))
+
+
+def _closed(payload: bytes) -> Ended:
+    """Code and reason of a close frame; codes from 4000 are the upstream's own, which picows has no name for."""
+    if len(payload) < 2:
+        return Ended(1005)
+    return Ended(int.from_bytes(payload[:2]), payload[2:].decode("utf-8", "replace"))
 
 
 class _Stream:
@@ -67,7 +77,7 @@ class _Stream:
         try:
             await self._transport.wait_disconnected()
         except WSProtocolError as error:
-            return Ended(int(error.close_code), str(error))
+            return Ended(int(error.code), str(error))
         return self._listener.ended
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from websockets.asyncio.client import ClientConnection, connect as ws_connect
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as ws_connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from monitoring.upstream.fxsocket.outcome import parse_retry_after
@@ -67,4 +68,5 @@ async def connect(url: str, headers: dict[str, str], sink: Sink) -> _Stream:
         raise StreamRefused(f"HTTP {status}", status, retry_after) from error
     except InvalidHandshake as error:
         raise StreamRefused(f"no answer to the upgrade: {error}") from error
+    sink.opened()
     return _Stream(connection, sink)

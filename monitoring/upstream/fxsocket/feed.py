@@ -1,0 +1,304 @@
+"""Messages in: connect, watch the heartbeat, reconnect with backoff, and resync by REST after every connect and gap."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from monitoring.engine.messages import (
+    AccountLifecycle,
+    AccountMessage,
+    AccountUpdate,
+    ConnectionRestored,
+    LifecycleFigures,
+    Link,
+)
+from monitoring.upstream.base import Deliver, FeedHealth, OnRefusal, Refusal, UpstreamConfig
+from monitoring.upstream.fxsocket.backoff import QUICK_S, STABLE_S, delay, slow
+from monitoring.upstream.fxsocket.decode import decode
+from monitoring.upstream.fxsocket.execution import FxSocketExecution
+from monitoring.upstream.fxsocket.resync import Resyncer
+from monitoring.upstream.fxsocket.stream import TOO_BIG, Ended, Sink, Stream, StreamRefused, open_stream, stream_url
+from monitoring.upstream.fxsocket.wire import Control
+
+BAD_KEY, NO_SCOPE, RESTART = 4401, 4403, 1012
+AHEAD = timedelta(hours=24)  # a frame from further in the future would reset days that have not come
+# Control frames that take a number of their account; order_update and order_rejected carry the newest one given.
+COUNTED = frozenset({"rule_breach", "close_all_result", "risk_rules_updated"})
+State = Literal["connecting", "connected", "disconnected", "auth_failed", "maintenance"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The feed's clocks, seconds; tests make them short."""
+
+    tick: float = 1.0  # how often `alive` may be said
+    ping: float = 5.0
+    dead: float = 20.0  # two heartbeats without a frame or a pong: the socket is half open
+    stable: float = STABLE_S
+    warm: float = 20.0  # keep connections for commands open
+
+
+@dataclass(frozen=True, slots=True)
+class Setback:
+    """Why there is no connection now, and how long to wait: `wait` None means by the backoff."""
+
+    state: State
+    reason: str
+    wait: float | None = None
+
+
+class FxSocketFeed:
+    """One upstream's websocket, for ever; see `Feed` in `base.py`."""
+
+    def __init__(
+        self,
+        config: UpstreamConfig,
+        execution: FxSocketExecution,
+        *,
+        timing: Timing | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.health = FeedHealth(since=datetime.now(UTC))
+        self.on_refusal: OnRefusal | None = None
+        self._url = stream_url(config.ws_url)
+        self._headers = {"Authorization": f"Bearer {config.key}"}
+        self._execution = execution
+        self._timing = timing or Timing()
+        self._chance = chance
+        self._known: set[str] = set()
+        self._pongs = 0
+        self._too_large = 0  # refusals of that kind before this connection
+        self._stamp: datetime | None = None
+        self._horizon = datetime.now(UTC) + AHEAD
+        self._newest: datetime | None = None
+        self._resyncer: Resyncer | None = None
+        self._recorder: Resyncer | None = None
+        self._deliver: Deliver = _nowhere
+
+    async def run(self, deliver: Deliver) -> None:
+        """Connect, reconnect and resync until cancelled; raises what `deliver` raises."""
+        self._deliver = deliver
+        self._execution.on_refusal = self._refused_truth
+        await self._execution.open()
+        self._link("connecting")
+        attempt = 0
+        while True:
+            began = asyncio.get_running_loop().time()
+            setback = await self._connection()
+            if asyncio.get_running_loop().time() - began >= self._timing.stable:
+                attempt = 0
+            wait = delay(attempt, self._chance()) if setback.wait is None else setback.wait
+            attempt += 1
+            self.health.next_attempt_at = datetime.now(UTC) + timedelta(seconds=wait)
+            self._link(setback.state, setback.reason)
+            log.warning("upstream %s: %s; next attempt in %.2f s", setback.state, setback.reason, wait)
+            await asyncio.sleep(wait)
+
+    def request_resync(self, account_id: str) -> None:
+        """Ask for a REST read of one account soon; while disconnected the next connect reads them all."""
+        if self._resyncer is not None:
+            self._resyncer.request(account_id)
+
+    async def _connection(self) -> Setback:
+        """One connection from upgrade to end."""
+        resyncer = Resyncer(self._execution, self._emit, self._refused_truth, self.health, self._known)
+        self._resyncer = self._recorder = resyncer
+        sink = Sink(self._opened, self._take, self._flushed, self._pong)
+        try:
+            stream = await open_stream(self._url, self._headers, sink)
+            try:
+                return self._setback(await self._attend(stream, resyncer))
+            finally:
+                stream.abort()
+        except StreamRefused as error:
+            return self._not_let_in(error)
+        except (OSError, TimeoutError) as error:
+            return Setback("disconnected", f"{type(error).__name__}: {error}"[:200])
+        finally:
+            self._resyncer = self._recorder = None
+
+    async def _attend(self, stream: Stream, resyncer: Resyncer) -> Ended:
+        """Read until the stream ends or falls silent; a failure of our own ends the feed with its exception."""
+        ended = asyncio.create_task(stream.ended())
+        silent = asyncio.create_task(self._heartbeat(stream))
+        tasks: set[asyncio.Task[Ended] | asyncio.Task[None]] = {
+            ended,
+            silent,
+            asyncio.create_task(resyncer.run()),
+            asyncio.create_task(self._keep_warm()),
+        }
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            result = task.result()
+            if result is not None:
+                return result
+        raise AssertionError("a task of the connection ended by itself")
+
+    async def _heartbeat(self, stream: Stream) -> Ended:
+        """Ping, say `alive` while things arrive, and end when nothing does.
+
+        Silence is counted in ticks: a process that was suspended finds its frames before it calls the link dead.
+        """
+        timing, seen, quiet, since_ping = self._timing, -1, 0, 0.0
+        while True:
+            arrived = self.health.frames + self._pongs
+            if arrived != seen:
+                seen, quiet = arrived, 0
+                now = datetime.now(UTC)
+                self._horizon = now + AHEAD
+                self._deliver(Link(ts=now, state="alive"), now)
+            else:
+                quiet += 1
+            if quiet * timing.tick >= timing.dead:
+                return Ended(reason=f"nothing arrived for {timing.dead:g} s")
+            if since_ping <= 0:
+                stream.ping()
+                since_ping = timing.ping
+            since_ping -= timing.tick
+            await asyncio.sleep(timing.tick)
+
+    async def _keep_warm(self) -> None:
+        while True:
+            await self._execution.warm()
+            await asyncio.sleep(self._timing.warm)
+
+    def _take(self, data: bytes) -> None:
+        """One frame, as it is read from the socket: the hot path."""
+        stamp = self._stamp
+        if stamp is None:
+            stamp = self._stamp = datetime.now(UTC)
+        health = self.health
+        health.frames += 1
+        health.bytes += len(data)
+        message = decode(data)
+        if type(message) is AccountUpdate:
+            if message.ts < self._horizon:
+                self._newest = message.ts
+                recorder = self._recorder
+                if recorder is not None and recorder.recording:
+                    recorder.note(message)
+                self._deliver(message, stamp)
+                return
+        elif isinstance(message, Refusal):
+            self._refused(message, stamp)
+            return
+        elif isinstance(message, Control):
+            self._control(message, stamp)
+            return
+        self._rare(message, stamp)
+
+    def _rare(self, message: AccountMessage, stamp: datetime) -> None:
+        if message.ts >= self._horizon:
+            text = f"{message.ts.isoformat()} is more than a day ahead - at `$.ts`"
+            self._refused(Refusal("future_time", text, message.account_id), stamp)
+            return
+        self._newest = message.ts
+        if self._recorder is not None:
+            self._recorder.note(message)
+        self._deliver(message, stamp)
+        asks = isinstance(message, ConnectionRestored) and message.data.resync_required
+        if asks or isinstance(message, AccountLifecycle):
+            self.request_resync(message.account_id)
+
+    def _control(self, frame: Control, stamp: datetime) -> None:
+        if frame.type == "warning":
+            self.health.dropped += max(0, frame.dropped)
+            if self._resyncer is not None and frame.dropped > 0:
+                self._resyncer.request_all()
+        elif frame.type == "error":
+            log.warning("upstream says error %s: %s", frame.code[:80], frame.message[:200])
+        elif frame.type in COUNTED and frame.account_id and frame.seq is not None:
+            if self._recorder is not None:
+                self._recorder.number(frame.account_id, frame.seq)
+            # Nothing of it is judged by, yet its number is one of the account's: without it the next frame is a gap.
+            figures = LifecycleFigures(action=frame.type)
+            self._deliver(
+                AccountLifecycle(
+                    account_id=frame.account_id,
+                    ts=frame.ts or stamp,
+                    event_id=frame.event_id,
+                    seq=frame.seq,
+                    data=figures,
+                ),
+                stamp,
+            )
+
+    def _refused(self, refusal: Refusal, stamp: datetime) -> None:
+        """A frame: count it, and read the account's truth again, for what it would have said is not known."""
+        self._count(refusal, stamp)
+        if refusal.account_id in self._known:
+            self.request_resync(refusal.account_id)
+
+    def _refused_truth(self, refusal: Refusal) -> None:
+        """A REST reading: count it; the resyncer decides when to read again."""
+        self._count(Refusal(refusal.reason, f"REST: {refusal.detail}", refusal.account_id), datetime.now(UTC))
+
+    def _count(self, refusal: Refusal, stamp: datetime) -> None:
+        health = self.health
+        health.refusals[refusal.reason] = health.refusals.get(refusal.reason, 0) + 1
+        health.last_refusal = f"{refusal.reason}: {refusal.detail}"
+        health.last_refusal_at = stamp
+        if self.on_refusal is not None:
+            self.on_refusal(refusal, stamp)
+
+    def _flushed(self) -> None:
+        """The last frame of one read is through: what is shown of it is brought up to date once."""
+        stamp = self._stamp
+        if stamp is not None:
+            self.health.last_frame_at = stamp
+            if self._newest is not None:
+                self.health.lag_s = (stamp - self._newest).total_seconds()
+            self._stamp = None
+
+    def _pong(self) -> None:
+        self._pongs += 1
+
+    def _opened(self) -> None:
+        self.health.connects += 1
+        self._too_large = self.health.refusals.get("too_large", 0)
+        self.health.next_attempt_at = None
+        self._link("connected")
+
+    def _emit(self, message: AccountMessage) -> None:
+        self._deliver(message, datetime.now(UTC))
+
+    def _link(self, state: State, reason: str = "") -> None:
+        now = datetime.now(UTC)
+        if self.health.state != state or self.health.reason != reason:
+            self.health.since = now
+        self.health.state, self.health.reason = state, reason
+        self._deliver(Link(ts=now, state=state, reason=reason), now)
+
+    def _setback(self, ended: Ended) -> Setback:
+        words = f"closed with {ended.code} {ended.reason}".rstrip()[:200]
+        # picows may still hand over the frame that it closed for: one frame is counted once.
+        if ended.code == TOO_BIG and self.health.refusals.get("too_large", 0) == self._too_large:
+            self._refused(Refusal("too_large", f"the socket had to be closed: {ended.reason}"), datetime.now(UTC))
+        if ended.code in {BAD_KEY, NO_SCOPE}:
+            return Setback("auth_failed", words, slow(self._chance()))
+        if ended.code == RESTART:
+            return Setback("disconnected", "the upstream restarts (1012)", QUICK_S * self._chance())
+        return Setback("disconnected", words)
+
+    def _not_let_in(self, refused: StreamRefused) -> Setback:
+        if refused.status in {401, 403}:
+            return Setback("auth_failed", f"the key is refused (HTTP {refused.status})", slow(self._chance()))
+        state: State = "maintenance" if refused.status == 503 else "disconnected"
+        return Setback(state, str(refused), refused.retry_after)
+
+
+def _nowhere(message: object, received_at: datetime) -> None:
+    raise RuntimeError("the feed is not running")

@@ -1,0 +1,83 @@
+"""Fixtures of the connector's tests: a fake upstream, and a running feed with everything that it delivers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+import pytest
+
+from monitoring.engine.messages import AccountUpdate, Link, Message, Resync
+from monitoring.upstream.base import Refusal
+from monitoring.upstream.fxsocket.execution import FxSocketExecution
+from monitoring.upstream.fxsocket.feed import FxSocketFeed, Timing
+from tests.monitoring.upstream.fxsocket.fake import FakeUpstream
+
+M = TypeVar("M", bound=Message)
+QUICK = Timing(tick=0.05, ping=0.1, dead=0.5, stable=5.0, warm=60.0)
+
+
+@dataclass
+class Desk:
+    """A feed at work and what it has delivered, in order."""
+
+    feed: FxSocketFeed
+    execution: FxSocketExecution
+    delivered: list[Message] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    task: asyncio.Task[None] | None = None
+
+    def deliver(self, message: Message, received_at: datetime) -> None:
+        self.delivered.append(message)
+
+    def of(self, kind: type[M]) -> list[M]:
+        return [message for message in self.delivered if isinstance(message, kind)]
+
+    def states(self) -> list[str]:
+        return [link.state for link in self.of(Link) if link.state != "alive"]
+
+    def resyncs(self, account_id: str) -> list[Resync]:
+        return [one for one in self.of(Resync) if one.account_id == account_id]
+
+    def updates(self, account_id: str) -> list[AccountUpdate]:
+        return [one for one in self.of(AccountUpdate) if one.account_id == account_id]
+
+
+Running = Callable[..., AbstractAsyncContextManager[Desk]]
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[FakeUpstream]:
+    fake = FakeUpstream()
+    await fake.start()
+    yield fake
+    await fake.stop()
+
+
+@pytest.fixture(params=["picows", "websockets"])
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both websocket libraries in turn."""
+    monkeypatch.setenv("RISKDESK_FEED_LIBRARY", request.param)
+    return str(request.param)
+
+
+@asynccontextmanager
+async def running(
+    upstream: FakeUpstream, *, timing: Timing = QUICK, chance: Callable[[], float] = lambda: 0.2
+) -> AsyncIterator[Desk]:
+    """A feed on the fake upstream; ends with the block."""
+    execution = FxSocketExecution(upstream.config, connect_s=1.0, total_s=1.0)
+    desk = Desk(FxSocketFeed(upstream.config, execution, timing=timing, chance=chance), execution)
+    desk.feed.on_refusal = lambda refusal, received_at: desk.refused.append(refusal)
+    desk.task = asyncio.create_task(desk.feed.run(desk.deliver))
+    try:
+        yield desk
+    finally:
+        desk.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await desk.task
+        await execution.close()
