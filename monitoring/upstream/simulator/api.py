@@ -1,0 +1,241 @@
+"""The shell of every REST call: keys, rate limits, faults, errors, the log of commands."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from monitoring.upstream.simulator import wire
+from monitoring.upstream.simulator.errors import Refused
+from monitoring.upstream.simulator.faults import Fault
+from monitoring.upstream.simulator.ledger import Account
+from monitoring.upstream.simulator.parse import Body, body_of
+from monitoring.upstream.simulator.service import SERVICE, Service
+
+log = logging.getLogger(__name__)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Scope = frozenset[str] | None
+SCOPE = web.RequestKey("scope", object)
+REQUEST_ID = web.RequestKey("request_id", str)
+COMMANDS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+HANG_SECONDS = 3600.0
+
+
+def reply(data: wire.Json, status: int = 200) -> web.Response:
+    """An object, under `data` and mirrored at the top level."""
+    return json_response({"data": data, **data}, status)
+
+
+def json_response(body: Any, status: int = 200) -> web.Response:
+    """Any JSON."""
+    return web.Response(body=wire.encode(body), status=status, content_type="application/json")
+
+
+def listing(request: web.Request, rows: list[wire.Json], default: int = 100, **extra: Any) -> web.Response:
+    """A page of `rows` by ?limit= (at most 1000) and ?cursor=, in the list envelope."""
+    return json_response(page(request, rows, default) | extra)
+
+
+def page(request: web.Request, rows: list[Any], default: int = 100) -> dict[str, Any]:
+    """The page's `data` and `pagination`."""
+    limit, start = query_int(request, "limit", default, 1, 1000), query_int(request, "cursor", 0, 0, 10**12)
+    chosen = rows[start : start + limit]
+    more = start + limit < len(rows)
+    cursor = str(start + limit) if more else None
+    return {"data": chosen, "pagination": {"limit": limit, "next_cursor": cursor, "has_more": more}}
+
+
+def query_int(request: web.Request, name: str, default: int, least: int, most: int) -> int:
+    """A whole number of the query; 422 when it is none or out of range."""
+    given = request.query.get(name)
+    if given is None:
+        return default
+    if not given.isdigit() or not least <= int(given) <= most:
+        raise Refused.invalid(name, f"{name} is not a whole number from {least} to {most}: {given!r}")
+    return int(given)
+
+
+def service_of(request: web.Request) -> Service:
+    """The running simulator."""
+    return request.app[SERVICE]
+
+
+def scope_of(request: web.Request) -> Scope:
+    """What the request's key may see; None is everything."""
+    scope = request.get(SCOPE)
+    return scope if isinstance(scope, frozenset) else None
+
+
+def account_of(request: web.Request, *, ready: bool = False) -> Account:
+    """The account named in the path; with `ready` it must be connected, else 503."""
+    account = service_of(request).account(request.match_info["id"], scope_of(request))
+    if ready and account.status != "connected":
+        raise Refused(503, "terminal_not_ready", f"account {account.id} is {account.status}", retry_after=5)
+    return account
+
+
+async def body_in(request: web.Request) -> Body:
+    """The request's JSON object."""
+    return body_of(await request.read())
+
+
+@web.middleware
+async def shell(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Around every call of the public port."""
+    service = service_of(request)
+    service.requests += 1
+    request[REQUEST_ID] = f"req_{service.requests}"
+    started = wire.iso(service.world.events.now_ms())
+    raw = await request.read() if request.method in COMMANDS else b""
+    headers: dict[str, str] = {"X-Request-Id": request[REQUEST_ID]}
+    try:
+        response = await _guarded(request, handler, service, headers)
+    except Refused as refusal:
+        response = _refusal(request, refusal)
+    except web.HTTPException as error:
+        code = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}.get(error.status, "bad_request")
+        response = _refusal(request, Refused(error.status, code, error.reason))
+    if request.method in COMMANDS:
+        service.commands.append(_entry(service, request, raw, started, response))
+    if not response.prepared:
+        response.headers.update(headers)
+    return response
+
+
+async def _guarded(request: web.Request, handler: Handler, service: Service, headers: dict[str, str]) -> web.Response:
+    request[SCOPE] = _authorize(request, service)
+    remaining, reset = service.limit.take(request.headers.get("Authorization", ""))
+    headers |= {"X-RateLimit-Limit": str(service.limit.limit), "X-RateLimit-Remaining": str(max(0, remaining)),
+                "X-RateLimit-Reset": str(reset)}  # fmt: skip
+    if remaining < 0:
+        raise Refused(429, "rate_limited", f"more than {service.limit.limit} requests a minute", retry_after=reset)
+    fault = _fault_for(request, service)
+    if fault is not None and fault.kind != "http_504_executes":
+        await _strike(request, service, fault)
+    response = await _idempotent(request, handler, service)
+    if fault is not None and fault.kind == "http_504_executes":
+        service.faults.strike(fault)
+        raise Refused(504, "timeout", "the terminal did not answer in time; the request may still be carried out")
+    return response
+
+
+def _authorize(request: web.Request, service: Service) -> Scope:
+    if request.path == "/v1/healthz":
+        return None
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    revoked = service.faults.find(frozenset({"key_revoked"}), None)
+    if scheme.lower() != "bearer" or key.strip() not in service.keys or revoked:
+        raise Refused(401, "unauthorized", "a valid 'Authorization: Bearer' key is required")
+    return service.keys[key.strip()]
+
+
+def _fault_for(request: web.Request, service: Service) -> Fault | None:
+    account = request.match_info.get("id")
+    kinds = {"http_429", "http_503", "http_hang", "http_reset"}
+    if request.method in COMMANDS:
+        kinds |= {"http_504", "http_504_executes"}
+    if request.path.endswith("/stream"):
+        kinds = {"drop_socket"}
+    fault = service.faults.find(frozenset(kinds), account)
+    wanted = fault.extra.get("path") if fault else None
+    return None if wanted and wanted not in request.path else fault
+
+
+async def _strike(request: web.Request, service: Service, fault: Fault) -> None:
+    service.faults.strike(fault)
+    after = fault.extra.get("retry_after", 1)
+    match fault.kind:
+        case "http_429":
+            raise Refused(429, "rate_limited", "too many requests", retry_after=after)
+        case "http_503" | "drop_socket":
+            raise Refused(503, "terminal_not_ready", "the terminal is not ready", retry_after=after)
+        case "http_504":
+            raise Refused(504, "timeout", "the terminal did not answer in time")
+        case "http_hang":
+            # Until the fault is over or the client goes away (aiohttp cancels the handler then).
+            while fault in service.faults.active or not fault.until:
+                await asyncio.sleep(0.05 if fault.until else HANG_SECONDS)
+        case "http_reset":
+            if request.transport is not None:
+                request.transport.abort()
+            raise Refused(503, "terminal_not_ready", "the connection was reset")
+
+
+async def _idempotent(request: web.Request, handler: Handler, service: Service) -> web.Response:
+    """Runs the handler once for an Idempotency-Key; a repetition gets the first answer."""
+    key = request.headers.get("Idempotency-Key", "")
+    if not key or request.method != "POST" or not request.path.endswith(("/orders", "/close", "/close-all")):
+        return await handler(request)  # type: ignore[return-value]  # a StreamResponse only for the stream
+    digest = hashlib.sha256(request.path.encode() + b"\n" + await request.read()).hexdigest()
+    name = request.headers.get("Authorization", "") + key
+    found = service.recall(name, digest)
+    if found is not None:
+        again = web.Response(body=found.body, status=found.status, content_type="application/json")
+        again.headers["Idempotent-Replayed"] = "true"
+        return again
+    entry = service.remembered[name]
+    try:
+        response = await handler(request)
+    except BaseException:
+        # Refused or cut off before it did anything: the key stays free for another attempt.
+        service.remembered.pop(name, None)
+        raise
+    entry.status, entry.body = response.status, _bytes(response)
+    return response  # type: ignore[return-value]
+
+
+def _refusal(request: web.Request, refusal: Refused) -> web.Response:
+    response = json_response(refusal.body(request[REQUEST_ID]), refusal.status)
+    after = refusal.detail.get("retry_after")
+    if after is not None:
+        response.headers["Retry-After"] = str(max(0, round(float(after))))
+    if refusal.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _bytes(response: web.StreamResponse) -> bytes:
+    body = response.body if isinstance(response, web.Response) else b""
+    return body if isinstance(body, bytes) else b""
+
+
+def _entry(
+    service: Service, request: web.Request, raw: bytes, started: str, response: web.StreamResponse
+) -> dict[str, Any]:
+    """One line of the log of commands."""
+    answer = _bytes(response)
+    return {
+        "request_id": request[REQUEST_ID],
+        "method": request.method,
+        "path": request.path,
+        "account": _named_account(request, raw),
+        "body": _json_or_text(raw),
+        "idempotency_key": request.headers.get("Idempotency-Key"),
+        "received_at": started,
+        "answered_at": wire.iso(service.world.events.now_ms()),
+        "status": response.status,
+        "answer": msgspec.Raw(answer) if answer else None,
+    }
+
+
+def _named_account(request: web.Request, raw: bytes) -> str | None:
+    named = request.match_info.get("id") if "/accounts/" in request.path else None
+    if named is None and b"account_id" in raw:
+        body = _json_or_text(raw)
+        named = body.get("account_id") if isinstance(body, dict) else None
+    return named
+
+
+def _json_or_text(raw: bytes) -> Any:
+    if not raw:
+        return None
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return raw.decode("utf-8", "replace")
