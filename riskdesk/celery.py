@@ -61,6 +61,10 @@ class JobLimits:
 
 app.conf.task_routes = (route,)
 app.conf.task_annotations = [JobLimits()]
+app.conf.beat_schedule = {
+    # A hint that expires: a worker that comes back finds one sweep to do, not an hour's worth.
+    "alerts-sweep": {"task": "alerts.tasks.sweep", "schedule": 1.0, "options": {"queue": "alerts", "expires": 5}},
+}
 app.autodiscover_tasks()
 
 
