@@ -17,12 +17,14 @@ from monitoring.engine.messages import (
     AccountLifecycle,
     AccountLocked,
     AccountMessage,
+    AccountNotice,
     AccountUnlocked,
     AccountUpdate,
     AuthFailed,
     BalanceOperation,
     ConnectionLost,
     ConnectionRestored,
+    Envelope,
     Position,
     PositionClosed,
     PositionModified,
@@ -66,6 +68,8 @@ def decode(data: Data) -> AccountMessage | Control | Refusal:
         message = _decode_wire(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         retry = lenient.reshape(data, error, WireMessage)
+        if isinstance(retry, AccountNotice):
+            return _checked(retry)
         if isinstance(retry, Control | Refusal):
             return retry
         message = retry
@@ -86,11 +90,8 @@ def decode(data: Data) -> AccountMessage | Control | Refusal:
             and message.account_id.isprintable()
         ):
             return message
-    problem = _problem(message, data)
-    if problem is not None:
-        account = message.account_id if message.account_id.isprintable() else None
-        return Refusal(problem[0], problem[1], account)
-    return _canonical(message)
+    problem = _envelope_problem(message) or _data_problem(message, data)
+    return _canonical(message) if problem is None else _refused(message, problem)
 
 
 _CURRENCIES: frozenset[str | None] = KNOWN | {None}
@@ -115,14 +116,28 @@ def figures_problem(figures: AccountFigures, *, credit_given: bool = True) -> tu
     return None
 
 
-def _problem(message: WireMessage, data: Data) -> tuple[str, str] | None:
-    """Why a well-formed message cannot be trusted, as (reason, detail), or None."""
+def _checked(notice: AccountNotice) -> AccountNotice | Refusal:
+    problem = _envelope_problem(notice)
+    return notice if problem is None else _refused(notice, problem)
+
+
+def _refused(message: Envelope, problem: tuple[str, str]) -> Refusal:
+    return Refusal(*problem, message.account_id if message.account_id.isprintable() else None)
+
+
+def _envelope_problem(message: Envelope) -> tuple[str, str] | None:
+    """Why a well-formed envelope cannot be trusted, as (reason, detail), or None."""
     if not message.account_id.isprintable():
         return "bad_text", "control character - at `$.account_id`"
     if not 1999 < message.ts.year < 2100:
         return "bad_time", f"{message.ts.isoformat()} is no time of this century - at `$.ts`"
     if message.seq is not None and message.seq >= MAX_SEQ:
         return "out_of_range", f"{message.seq} is no sequence number - at `$.seq`"
+    return None
+
+
+def _data_problem(message: WireMessage, data: Data) -> tuple[str, str] | None:
+    """Why what a message tells cannot be trusted, as (reason, detail), or None."""
     figures = message.data
     if isinstance(figures, AccountFigures):
         problem = figures_problem(figures)

@@ -15,7 +15,6 @@ from monitoring.engine.messages import (
     AccountMessage,
     AccountUpdate,
     ConnectionRestored,
-    LifecycleFigures,
     Link,
 )
 from monitoring.upstream.base import Deliver, FeedHealth, OnRefusal, Refusal, UpstreamConfig
@@ -28,8 +27,6 @@ from monitoring.upstream.fxsocket.wire import Control
 
 BAD_KEY, NO_SCOPE, RESTART = 4401, 4403, 1012
 AHEAD = timedelta(hours=24)  # a frame from further in the future would reset days that have not come
-# Control frames that take a number of their account; order_update and order_rejected carry the newest one given.
-COUNTED = frozenset({"rule_breach", "close_all_result", "risk_rules_updated"})
 State = Literal["connecting", "connected", "disconnected", "auth_failed", "maintenance"]
 
 log = logging.getLogger(__name__)
@@ -196,7 +193,7 @@ class FxSocketFeed:
             self._refused(message, stamp)
             return
         elif isinstance(message, Control):
-            self._control(message, stamp)
+            self._control(message)
             return
         self._rare(message, stamp)
 
@@ -213,28 +210,13 @@ class FxSocketFeed:
         if asks or isinstance(message, AccountLifecycle):
             self.request_resync(message.account_id)
 
-    def _control(self, frame: Control, stamp: datetime) -> None:
+    def _control(self, frame: Control) -> None:
         if frame.type == "warning":
             self.health.dropped += max(0, frame.dropped)
             if self._resyncer is not None and frame.dropped > 0:
                 self._resyncer.request_all()
         elif frame.type == "error":
             log.warning("upstream says error %s: %s", frame.code[:80], frame.message[:200])
-        elif frame.type in COUNTED and frame.account_id and frame.seq is not None:
-            if self._recorder is not None:
-                self._recorder.number(frame.account_id, frame.seq)
-            # Nothing of it is judged by, yet its number is one of the account's: without it the next frame is a gap.
-            figures = LifecycleFigures(action=frame.type)
-            self._deliver(
-                AccountLifecycle(
-                    account_id=frame.account_id,
-                    ts=frame.ts or stamp,
-                    event_id=frame.event_id,
-                    seq=frame.seq,
-                    data=figures,
-                ),
-                stamp,
-            )
 
     def _refused(self, refusal: Refusal, stamp: datetime) -> None:
         """A frame: count it, and read the account's truth again, for what it would have said is not known."""

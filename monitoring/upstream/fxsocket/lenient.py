@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from monitoring.engine.messages import AccountNotice
 from monitoring.upstream.base import Refusal
 from monitoring.upstream.fxsocket.wire import CONTROL_TYPES, Control
 
@@ -87,9 +88,13 @@ def _enveloped(frame: dict[str, Any]) -> dict[str, Any]:
     return shaped
 
 
-def _control(data: Data, frame: dict[str, Any]) -> Control | Refusal:
+def _control(data: Data, frame: dict[str, Any]) -> Control | AccountNotice | Refusal:
+    """A frame that moves no figure; of an account it is a notice, for its number is one of the account's."""
+    given = {name: value for name, value in frame.items() if value is not None}
     try:
-        return msgspec.convert({name: value for name, value in frame.items() if value is not None}, Control)
+        if "account_id" in given and "ts" in given:
+            return msgspec.convert(given | {"type": "account_notice", "kind": given["type"]}, AccountNotice)
+        return msgspec.convert(given, Control)
     except msgspec.ValidationError as error:
         return refusal_of(data, error, frame)
 

@@ -21,6 +21,7 @@ from monitoring.engine.messages import (
 )
 
 KEPT = 2000  # events of one account; more while one reading is under way means: read again
+LAID = (PositionOpened, PositionModified, PositionClosed, AccountLocked, AccountUnlocked)
 
 
 class Overlay:
@@ -34,8 +35,7 @@ class Overlay:
         self._seqs: list[tuple[int, int]] = []  # unbroken runs of numbers, first and last
         self.torn = False
 
-    def number(self, seq: int | None) -> None:
-        """Take note of a number; every kind of frame has one."""
+    def _number(self, seq: int | None) -> None:
         if seq is None:
             return
         if self._seqs and seq == self._seqs[-1][1] + 1:
@@ -47,14 +47,13 @@ class Overlay:
         """Take note of a message that was delivered."""
         if isinstance(message, Resync):
             return
-        self.number(message.seq)
+        self._number(message.seq)
         if isinstance(message, AccountUpdate):
             if self._figures is None or _newer(message, self._figures):
                 self._figures = message
-        elif len(self._events) < KEPT:
+        elif isinstance(message, LAID):
             self._events.append(message)
-        else:
-            self.torn = True
+            self.torn |= len(self._events) > KEPT
 
     def over(self, truth: Resync) -> Resync | None:
         """The reading with what came after it, or None when a frame between is missing: read again."""

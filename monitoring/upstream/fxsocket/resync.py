@@ -65,12 +65,6 @@ class Resyncer:
         if overlay is not None:
             overlay.note(message)
 
-    def number(self, account_id: str, seq: int | None) -> None:
-        """Take note of a frame that is no message but has a number."""
-        overlay = self._overlay(account_id)
-        if overlay is not None:
-            overlay.number(seq)
-
     def request(self, account_id: str, after: float = 0.0) -> None:
         """Ask for one account's truth in `after` seconds or when its turn comes; many requests become one."""
         if account_id in self._wanted or (self.listing and account_id not in self._listed):

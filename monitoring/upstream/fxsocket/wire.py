@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from msgspec import Struct
 
-from msgspec import Struct, field
-
-from monitoring.engine.messages import ClosedPosition, Envelope, Instant, Position, Sequence
+from monitoring.engine.messages import ClosedPosition, Envelope, Position
 
 CONTROL_TYPES = frozenset(
     {
@@ -27,17 +25,12 @@ CONTROL_TYPES = frozenset(
 
 
 class Control(Struct, frozen=True):
-    """A frame that moves no account. `seq` still counts: an account's numbers rise over every kind of its events."""
+    """A frame about no account: greetings, answers, notices. Those about an account become `AccountNotice`."""
 
     type: str
-    ts: Instant | None = None
-    event_id: str | None = None
-    seq: Sequence | None = None
-    account_id: str | None = None
     dropped: int = 0  # of `warning`: frames that the upstream left out for a slow reader
     code: str = ""  # of `error`
     message: str = ""
-    data: dict[str, Any] = field(default_factory=dict)
 
 
 class OrderOpened(Envelope, frozen=True, kw_only=True, tag="order_opened", gc=False):

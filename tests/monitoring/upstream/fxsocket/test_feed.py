@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from monitoring.engine.messages import AccountLifecycle, ConnectionLost, Link, PositionOpened
+from monitoring.engine.messages import AccountLifecycle, AccountNotice, ConnectionLost, Link, PositionOpened
 from tests.monitoring.upstream.fxsocket.conftest import running
 from tests.monitoring.upstream.fxsocket.fake import KEY, FakeUpstream, now_text, position, row, update
 from tests.waiting import aeventually
@@ -279,7 +279,7 @@ async def test_a_frame_that_moves_nothing_still_takes_its_number(upstream: FakeU
         await upstream.send(
             {"type": "rule_breach", "seq": 11, "ts": now_text(), "account_id": "a", "data": {"rule": "x"}}
         )
-        await aeventually(lambda: [one.seq for one in desk.of(AccountLifecycle)] == [11])
+        await aeventually(lambda: [(one.kind, one.seq) for one in desk.of(AccountNotice)] == [("rule_breach", 11)])
 
 
 async def test_aliases_carry_the_same_event(upstream: FakeUpstream) -> None:
