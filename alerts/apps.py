@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from celery.signals import worker_ready, worker_shutdown
 from django.apps import AppConfig
+
+CRITICAL_QUEUE = "alerts_critical"
 
 
 class AlertsConfig(AppConfig):
-    """Wires alerting into Celery, the desk's fragments and the metrics."""
+    """Wires alerting into the desk's fragments and Celery's worker."""
 
     name = "alerts"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Give the desk its rail and the alert worker its own sweep."""
+        from alerts.views.rail import pushed_rail
+        from monitoring.replica import register_fragment
+
+        register_fragment("alert-rail", pushed_rail, "alerts/_rail.html")
+        worker_ready.connect(_start_standby, dispatch_uid="alerts.standby")
+
+
+def _start_standby(sender: Any, **_: object) -> None:
+    """In the worker of critical alerts only: sweep without Celery as well."""
+    if CRITICAL_QUEUE not in sender.app.amqp.queues.consume_from:
+        return
+    from alerts.deliveries.standby import Standby
+
+    standby = Standby()
+    standby.start()
+    worker_shutdown.connect(lambda **_: standby.stop(), weak=False, dispatch_uid="alerts.standby.stop")

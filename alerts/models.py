@@ -65,7 +65,9 @@ class Alert(models.Model):
     )
     acked_at = models.DateTimeField(null=True, blank=True)
     ack_until = models.DateTimeField(null=True, blank=True)
-    clear_due_at = models.DateTimeField(null=True, blank=True)  # the engine cleared it; resolves then unless it re-fires
+    clear_due_at = models.DateTimeField(
+        null=True, blank=True
+    )  # cleared by the engine; resolves then, unless it re-fires
     resolved_at = models.DateTimeField(null=True, blank=True)
     resolved_by = models.CharField(max_length=8, choices=ResolvedBy.choices, blank=True)
     version = models.PositiveIntegerField(default=0)

@@ -1,0 +1,87 @@
+"""Rows of the outbox: what is to be sent where, what is not and why. Written with the alert, in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import Max
+
+from alerts.deliveries.hints import hint_delivery
+from alerts.models import Alert, Delivery, DeliveryKind, DeliveryState, Destination, DestinationKind
+from alerts.routes import DEADLINES, PRIORITIES
+
+SLACK_SETTING = "RISKDESK_SLACK_WEBHOOK_URL"
+
+
+def missing_destination() -> str:
+    """Why nobody can be told at all, in words; empty when somebody can."""
+    return (
+        "" if settings.RISKDESK_SLACK_WEBHOOK_URL else f"No Slack destination is configured ({SLACK_SETTING} is empty)."
+    )
+
+
+def destinations() -> list[Destination]:
+    """Where alerts go now: the Slack webhook of the environment, if there is one; its address stays out of the row."""
+    if missing_destination():
+        return []
+    found, _ = Destination.objects.get_or_create(
+        name="Slack", defaults={"kind": DestinationKind.SLACK_WEBHOOK, "config_ref": SLACK_SETTING}
+    )
+    return [found]
+
+
+def enqueue(
+    alert: Alert, kind: DeliveryKind, *, event_at: datetime, now: datetime, suppressed: str = ""
+) -> list[Delivery]:
+    """One delivery for each destination, once for an alert's version; `suppressed` says why it is not to be sent."""
+    made = []
+    for destination in destinations():
+        ordering_key = f"{destination.pk}:{alert.pk}"
+        row, created = Delivery.objects.get_or_create(
+            idempotency_key=idempotency_key(destination, alert, kind),
+            defaults={
+                "destination": destination,
+                "alert": alert,
+                "kind": kind,
+                "payload_version": alert.version,
+                "priority": PRIORITIES[alert.severity],
+                "state": DeliveryState.SUPPRESSED if suppressed else DeliveryState.PENDING,
+                "reason": suppressed,
+                "next_attempt_at": None if suppressed else now,
+                "deadline": now + DEADLINES[alert.severity],
+                "ordering_key": ordering_key,
+                "ordering_seq": _next_seq(ordering_key),
+                "event_at": event_at,
+                "created_at": now,
+            },
+        )
+        if created and not suppressed:
+            hint_delivery(row.pk, critical=row.priority == PRIORITIES["critical"])
+        made.append(row)
+    return made
+
+
+def idempotency_key(destination: Destination, alert: Alert, kind: DeliveryKind) -> str:
+    """The same for the same message to the same destination, however often it is asked for."""
+    said = f"{destination.pk}|{alert.pk}|{kind.value}|{alert.version}"
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def supersede(alert: Alert, by: list[Delivery], reason: str) -> None:
+    """Take back what has not been sent: something newer says more. What is being sent is left to its sender."""
+    waiting = Delivery.objects.filter(alert=alert, state__in=[DeliveryState.PENDING, DeliveryState.UNKNOWN])
+    for row in waiting.exclude(state=DeliveryState.UNKNOWN, next_attempt_at=None).select_for_update():
+        newer = next((one for one in by if one.destination_id == row.destination_id), None)
+        if row.state == DeliveryState.UNKNOWN:
+            row.reason, row.next_attempt_at = f"{row.reason} Not sent again: {reason}", None
+        else:
+            row.state, row.reason, row.next_attempt_at = DeliveryState.SUPERSEDED, reason, None
+        row.superseded_by = newer
+        row.save(update_fields=["state", "reason", "next_attempt_at", "superseded_by"])
+
+
+def _next_seq(ordering_key: str) -> int:
+    newest = Delivery.objects.filter(ordering_key=ordering_key).aggregate(newest=Max("ordering_seq"))["newest"]
+    return (newest or 0) + 1
