@@ -26,6 +26,7 @@ def service_children(services: Services, *, postgres: bool, redis: bool) -> list
                 stop_signal=signal.SIGINT,  # fast shutdown: no client can hold it up
                 patience=20.0,
                 before_start=lambda: services.clear_stale("postgres"),
+                shown=False,
             )
         )
     if redis:
@@ -37,6 +38,7 @@ def service_children(services: Services, *, postgres: bool, redis: bool) -> list
                 cwd="/",
                 identity=services.identity,
                 stage=0,
+                shown=False,
             )
         )
     return children
@@ -45,7 +47,12 @@ def service_children(services: Services, *, postgres: bool, redis: bool) -> list
 def desk_children(settings: Any) -> list[Child]:
     """Simulator (without an upstream of one's own), monitor, web, the workers and beat."""
     root = str(settings.BASE_DIR)
-    env = {**os.environ, "DJANGO_SETTINGS_MODULE": "riskdesk.settings", "PYTHONUNBUFFERED": "1"}
+    env = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "riskdesk.settings",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONWARNINGS": "ignore:You're running the worker",  # Celery's word on root; its messages are JSON only
+    }
     manage = (sys.executable, "manage.py")
     celery = (sys.executable, "-m", "celery", "-A", "riskdesk")
 

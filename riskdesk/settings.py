@@ -200,6 +200,8 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # trying again while locked does not prolong the lock
+AXES_LOCKOUT_TEMPLATE = "accounts/locked.html"
 
 # -- logging -----------------------------------------------------------------------------------------------------
 

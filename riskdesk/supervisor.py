@@ -33,6 +33,7 @@ class Child:
     stop_signal: signal.Signals = signal.SIGTERM
     patience: float = 15.0  # seconds from the stop signal to the kill
     before_start: Callable[[], None] | None = None
+    shown: bool = True  # False: what it says goes to its log file only
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class Supervisor:
         self._register()
         if kept.stopping.is_set():  # told to stop while it was being made
             process.send_signal(child.stop_signal)
-        pump = asyncio.create_task(self._pump(child.name, process))
+        pump = asyncio.create_task(self._pump(child, process))
         code = await ended(process)
         signal_group(process.pid, signal.SIGKILL)  # what the dead child left of its group must not live on
         _, late = await asyncio.wait([pump], timeout=2.0)
@@ -136,17 +137,18 @@ class Supervisor:
         kept.process = None
         return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
 
-    async def _pump(self, name: str, process: subprocess.Popen[bytes]) -> None:
+    async def _pump(self, child: Child, process: subprocess.Popen[bytes]) -> None:
         """Copy what the child says to its log file and to the console."""
         reader = asyncio.StreamReader(limit=LINE_LIMIT)
         loop = asyncio.get_running_loop()
         transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), process.stdout)
         try:
-            with LogFile(self.logs / f"{name}.log") as log:
+            with LogFile(self.logs / f"{child.name}.log") as log:
                 while line := await next_line(reader):
                     text = line.decode("utf-8", "replace").rstrip()
                     log.write(text)
-                    self.console.relay(name, text)
+                    if child.shown and text:
+                        self.console.relay(child.name, text)
         finally:
             transport.close()
 

@@ -1,0 +1,219 @@
+"""run_desk as a whole: refusals before the start, then a real desk that is hurt, recovers and ends without a trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from riskdesk import services
+from riskdesk.health import is_ready
+from riskdesk.preparation import NotPossible, only_one, require_free_ports
+from tests.waiting import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+READY = "RiskDesk is ready at http://127.0.0.1:"
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on at this moment."""
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports: list[int] = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def desk_env(state: Path, ports: list[int]) -> dict[str, str]:
+    """A small desk of its own: state dir, ports, embedded servers."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RISKDESK_")}
+    return {
+        **kept,
+        "DJANGO_SETTINGS_MODULE": "riskdesk.settings",
+        "RISKDESK_ENV_FILE": "",
+        "RISKDESK_STATE_DIR": str(state),
+        "RISKDESK_DEMO_ACCOUNTS": "10",
+        "RISKDESK_DEMO_PASSWORD": "a-password-of-the-test",
+        "PORT": str(ports[0]),
+        "RISKDESK_SIMULATOR_PORT": str(ports[1]),
+        "RISKDESK_SIMULATOR_CONTROL_PORT": str(ports[2]),
+    }
+
+
+class RunningDesk:
+    """A run_desk process and what it has said."""
+
+    def __init__(self, state: Path, ports: list[int]) -> None:
+        self.state = state
+        self.process = subprocess.Popen(
+            [sys.executable, "-u", "manage.py", "run_desk"],
+            cwd=ROOT,
+            env=desk_env(state, ports),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        self.lines: list[str] = []
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+
+    def said(self, text: str) -> bool:
+        """Whether it has shown this."""
+        return any(text in line for line in self.lines)
+
+    def wait_until_ready(self) -> None:
+        """Wait for the ready line."""
+        eventually(
+            lambda: self.said(READY) or self.process.poll() is not None,
+            within=110,
+            what="the ready line",
+        )
+        assert self.said(READY), "\n".join(self.lines[-40:])
+
+    def children(self) -> dict[str, psutil.Process]:
+        """The running children by name, as the register has them."""
+        entries = json.loads((self.state / "run" / "children.json").read_text(encoding="utf-8"))
+        return {name: psutil.Process(pid) for name, (pid, _) in entries.items() if psutil.pid_exists(pid)}
+
+    def runs_again(self, name: str, old: psutil.Process) -> bool:
+        """Whether a child has a new process."""
+        now = self.children().get(name)
+        return now is not None and now.pid != old.pid
+
+    def stop(self, sent: signal.Signals = signal.SIGTERM) -> int:
+        """Stop it in order; its exit code."""
+        self.process.send_signal(sent)
+        try:
+            return self.process.wait(60)
+        finally:
+            self.process.kill()
+            self.reader.join(5)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    """A state dir, and root's data outside it, gone after the test."""
+    yield tmp_path / "state"
+    services.remove((tmp_path / "state").resolve())
+
+
+@contextmanager
+def desk(state: Path, ports: list[int]) -> Iterator[RunningDesk]:
+    """A ready desk that has certainly ended afterwards."""
+    running = RunningDesk(state, ports)
+    try:
+        running.wait_until_ready()
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.stop()
+
+
+def all_gone(processes: list[psutil.Process]) -> bool:
+    """Whether none of them lives."""
+    return not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in processes)
+
+
+def family(running: RunningDesk) -> list[psutil.Process]:
+    """Every process below run_desk."""
+    return psutil.Process(running.process.pid).children(recursive=True)
+
+
+def test_a_second_desk_in_the_same_clone_is_refused_with_the_first_ones_number(state: Path) -> None:
+    with only_one(state):
+        second = subprocess.run(
+            [sys.executable, "manage.py", "run_desk"],
+            cwd=ROOT, env=desk_env(state, free_ports(3)), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert second.returncode == 1
+    assert f"RiskDesk already runs in this clone (process {os.getpid()})" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_a_taken_port_is_named_with_its_variable(state: Path) -> None:
+    ports = free_ports(3)
+    with socket.create_server(("127.0.0.1", ports[1])):
+        done = subprocess.run(
+            [sys.executable, "manage.py", "run_desk"],
+            cwd=ROOT, env=desk_env(state, ports), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert f"Port {ports[1]} on 127.0.0.1 is taken" in done.stderr
+    assert "RISKDESK_SIMULATOR_PORT" in done.stderr
+
+
+def test_two_variables_with_one_port_are_refused() -> None:
+    with pytest.raises(NotPossible, match="PORT and RISKDESK_SIMULATOR_PORT are both"):
+        require_free_ports(dict.fromkeys(("PORT", "RISKDESK_SIMULATOR_PORT"), ("127.0.0.1", free_ports(1)[0])))
+
+
+@pytest.mark.parametrize(
+    ("code", "answer", "ready"),
+    [
+        (200, {"monitor": {"ready": True}}, True),
+        (200, {"monitor": {"ready": False}}, False),
+        (200, {"monitor": None}, False),
+        (200, {}, False),
+        (503, {"monitor": {"ready": True}}, False),
+        (0, {"error": "refused"}, False),
+    ],
+)
+def test_ready_means_that_the_web_serves_and_the_monitor_is_ready(
+    code: int, answer: dict[str, object], ready: bool
+) -> None:
+    assert is_ready(code, answer) is ready
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_desk_survives_the_death_of_each_of_its_processes_and_ends_without_a_trace(state: Path) -> None:
+    with desk(state, free_ports(3)) as running:
+        before = running.children()
+        assert {"postgres", "valkey", "simulator", "monitor", "web", "critical", "worker", "jobs", "beat"} == set(
+            before
+        )
+        for name, process in before.items():
+            process.kill()
+            again = partial(running.runs_again, name, process)
+            eventually(again, within=30, what=f"{name} runs again")
+            assert running.said(f"{name} was killed by SIGKILL")
+        processes = family(running)
+        assert running.stop(signal.SIGINT) == 0
+        eventually(lambda: all_gone(processes), within=5, what="every process has ended")
+    assert running.said("riskdesk  | stopped")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_desk_that_was_killed_takes_its_children_along_and_starts_again_quickly(state: Path) -> None:
+    ports = free_ports(3)
+    first = RunningDesk(state, ports)
+    first.wait_until_ready()
+    processes = family(first)
+    first.process.kill()
+    first.process.wait()
+    with desk(state, ports) as second:
+        eventually(lambda: all_gone(processes), within=30, what="the first desk's processes have ended")
+        started = next(line for line in second.lines if "started in" in line)
+        seconds = re.search(r"started in ([\d.]+) s", started)
+        assert seconds is not None
+        assert float(seconds[1]) < 30
+        assert second.stop() == 0
