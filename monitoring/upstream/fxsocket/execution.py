@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
+from yarl import URL
 
 from monitoring.engine.messages import Position, Resync
 from monitoring.upstream.base import ActionResult, ActionStatus, Refusal, UpstreamConfig, UpstreamError
@@ -140,7 +141,9 @@ class FxSocketExecution:
         url = f"{self._base}/accounts/{quote(account_id, safe='')}/{action}"
         try:
             session = await self._session()
-            async with session.post(url, json=body, headers={"Idempotency-Key": key}, allow_redirects=False) as answer:
+            async with session.post(
+                URL(url, encoded=True), json=body, headers={"Idempotency-Key": key}, allow_redirects=False
+            ) as answer:
                 retry_after = parse_retry_after(answer.headers.get("Retry-After"))
                 return outcome(answer.status, await _body(answer), retry_after)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
@@ -152,7 +155,7 @@ class FxSocketExecution:
         """The body of a 2xx; UpstreamError otherwise, permanent when asking again cannot help."""
         try:
             session = await self._session()
-            async with session.get(self._base + path, allow_redirects=False) as answer:
+            async with session.get(URL(self._base + path, encoded=True), allow_redirects=False) as answer:
                 body = await _body(answer)
         except (aiohttp.ClientError, TimeoutError, OSError, BodyTooLarge) as error:
             raise UpstreamError(f"GET {path}: {_words(error)}") from error
