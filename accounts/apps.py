@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from django.apps import AppConfig
+
+if TYPE_CHECKING:  # models can only be loaded once the apps are
+    from django.http import HttpRequest
+
+    from accounts.audit import Actor
+    from accounts.models import User
 
 
 class AccountsConfig(AppConfig):
@@ -19,10 +27,19 @@ class AccountsConfig(AppConfig):
         audit.connect()
         sockets.connect()
         permissions.access_was_refused.connect(_audit_refusal, dispatch_uid="accounts.refusal")
+        sockets.person_changed.connect(_audit_person, dispatch_uid="accounts.person")
 
 
-def _audit_refusal(sender: object, **told: object) -> None:
-    """Rooms of one layer do not know each other: the app hands the refusal from the gate to the log."""
+# Rooms of one layer do not know each other: the app hands what the gate tells on to the log.
+
+
+def _audit_refusal(sender: object, actor: Actor, target: str, reason: str, request: HttpRequest, **_: object) -> None:
     from accounts import audit
 
-    audit.record_refusal(told["actor"], told["target"], told["reason"], told["request"])  # type: ignore[arg-type]
+    audit.record_refusal(actor, target, reason, request)
+
+
+def _audit_person(sender: object, user: User, changes: dict[str, Any], **_: object) -> None:
+    from accounts import audit
+
+    audit.record_person_change(user, changes)

@@ -62,6 +62,18 @@ def record_refusal(actor: Actor, target: str, reason: str, request: HttpRequest 
             record(actor, verb, target, {"reason": reason}, request)
 
 
+def record_person_change(user: User, changes: Mapping[str, Any]) -> None:
+    """Write what changed about a user; who did it is `user.changed_by`, when the changer said so."""
+    verbs = {"created": "user_created", "role": "role_changed", "password": "password_changed"}
+    for name, change in changes.items():
+        verb = verbs.get(name) or ("user_activated" if user.is_active else "user_deactivated")
+        if name == "created":
+            detail = {"role": change}
+        else:
+            detail = {} if name != "role" else {"from": change[0], "to": change[1]}
+        record(user.changed_by, verb, user, detail)
+
+
 def connect() -> None:
     """Have every login, failed login, lockout and logout write its entry."""
     user_logged_in.connect(_logged_in, dispatch_uid="audit.logged_in")

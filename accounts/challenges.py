@@ -151,7 +151,7 @@ def _checked(listing: Listing) -> Listing:
 def _ensure_accounts(server: Server, wanted: dict[str, Listing]) -> dict[str, Account]:
     """The accounts by upstream id; each round makes the missing ones, under the next choice of public id."""
     found = {account.upstream_id: account for account in _accounts(server, wanted)}
-    _refresh([account for account in found.values()], wanted)
+    _refresh(list(found.values()), wanted)
     for name in ("{id}", "{server}-{id}", "{server}-{id}#{server_pk}"):
         missing = [listing for key, listing in wanted.items() if key not in found]
         if not missing:

@@ -8,9 +8,8 @@ from zoneinfo import available_timezones
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 
-from accounts.models import User
-
 SHOWN_ZONES = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "posix/")))
+NAME_LENGTH = 150  # of a user's name, as Django has it
 
 
 class LoginForm(AuthenticationForm):
@@ -26,8 +25,15 @@ class LoginForm(AuthenticationForm):
         self.fields["username"].widget.attrs.update(autocomplete="username", autocapitalize="none", spellcheck="false")
         self.fields["password"].widget.attrs.update(autocomplete="current-password")
 
+    def clean_username(self) -> str:
+        """A name that could be somebody's: django-axes has no room for longer ones."""
+        name: str = self.cleaned_data["username"]
+        if len(name) > NAME_LENGTH:
+            raise self.get_invalid_login_error()
+        return name
 
-class NewPasswordForm(PasswordChangeForm[User]):
+
+class NewPasswordForm(PasswordChangeForm):
     """The old password, the new one twice."""
 
     prefix = "password"
@@ -40,17 +46,13 @@ class NewPasswordForm(PasswordChangeForm[User]):
             self.fields[name].widget.attrs.update(autocomplete="new-password")
 
 
-class TimeZoneForm(forms.ModelForm[User]):
-    """The zone whose clock stands beside UTC."""
+class TimeZoneForm(forms.Form):
+    """The zone whose clock stands beside UTC; empty means the firm's."""
 
     prefix = "zone"
     time_zone = forms.ChoiceField(
-        required=False, choices=[("", "The firm's"), ("UTC", "UTC"), *((z, z) for z in SHOWN_ZONES)]
+        required=False, choices=[("", "The firm's"), ("UTC", "UTC"), *((zone, zone) for zone in SHOWN_ZONES)]
     )
-
-    class Meta:
-        model = User
-        fields = ["time_zone"]
 
 
 class AuditFilterForm(forms.Form):

@@ -34,6 +34,8 @@ class User(AbstractUser):
     role = models.CharField(max_length=20, choices=Role.choices, default=Role.TRADER)
     time_zone = models.CharField(max_length=64, blank=True, default="")
 
+    changed_by: User | str | None = None  # no column: who is at work, for the audit entry of the next save
+
     objects: ClassVar[PeopleManager] = PeopleManager()
 
     def __str__(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -13,30 +13,23 @@ from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
-from accounts.models import Account
 from accounts.permissions.roles import AccessRefused, AnyUser
 
 Check = Callable[[AnyUser], object]
-P = ParamSpec("P")
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 access_was_refused = Signal()  # actor, target (the path), reason, request
 
 
-def gate(
-    *checks: Check,
-) -> Callable[
-    [Callable[Concatenate[HttpRequest, P], HttpResponseBase]], Callable[Concatenate[HttpRequest, P], HttpResponseBase]
-]:
-    """Decorate a view: anonymous to the login page, who fails a check (or one inside the view) gets an audited 403.
+def gate(*checks: Check) -> Callable[[View], View]:
+    """Decorate a view: the anonymous go to the login page; who fails a check, here or inside the view, gets a 403.
 
     A check is an `access_*` (raises) or a `may_*` (answers); with none, being signed in is enough.
     """
 
-    def decorate(
-        view: Callable[Concatenate[HttpRequest, P], HttpResponseBase],
-    ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    def decorate(view: View) -> View:
         @wraps(view)
-        def gated(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        def gated(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return _to_login(request)
             try:
@@ -46,17 +39,15 @@ def gate(
                 return view(request, *args, **kwargs)
             except AccessRefused as refusal:
                 return _refused(request, refusal.reason)
-            except Account.DoesNotExist as missing:
-                return render(request, "404.html", {"exception": str(missing)}, status=404)
 
-        return gated
+        return cast("View", gated)
 
     return decorate
 
 
 def _refused(request: HttpRequest, reason: str) -> HttpResponse:
     access_was_refused.send(gate, actor=request.user, target=request.path, reason=reason, request=request)
-    return render(request, "403.html", {"reason": reason}, status=403)
+    return render(request, "403.html", {"exception": reason, "audited": True}, status=403)
 
 
 def _to_login(request: HttpRequest) -> HttpResponse:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
+from django.http import Http404
 
 from accounts.models import Account, Role, User
 
@@ -66,16 +67,13 @@ def access_enforcement(user: AnyUser) -> None:
 def access_account(user: AnyUser, public_id: str) -> Account:
     """The account, if the user may see it: a trader his own, the risk team all.
 
-    A trader is refused an unknown account and another's alike; for the risk team an unknown one is a 404
-    (Account.DoesNotExist is turned into it by `gate`).
+    A trader is refused an unknown account and another's alike; for the risk team an unknown one is a 404.
     """
     _require(user, frozenset(Role), "Sign in to see accounts.")
-    found = (
-        Account.objects.select_related("server", "trader").filter(public_id=public_id.replace("\0", "\ufffd")).first()
-    )
+    found = Account.objects.select_related("server", "trader").filter(public_id=_asked(public_id)).first()
     if user.is_authenticated and user.role in WATCHES_DESK:
         if found is None:
-            raise Account.DoesNotExist(f"There is no account {public_id}.")
+            raise Http404(f"There is no account {public_id}.")
         return found
     if found is None or found.trader_id != user.pk:
         raise AccessRefused("You can only open your own accounts.")
@@ -110,3 +108,8 @@ def role_of(user: AnyUser) -> str:
 def _require(user: AnyUser, roles: Collection[str], reason: str) -> None:
     if role_of(user) not in roles:
         raise AccessRefused(reason)
+
+
+def _asked(public_id: str) -> str:
+    """An id from a URL; PostgreSQL refuses NUL, and no account has it."""
+    return public_id.replace("\0", "\ufffd")

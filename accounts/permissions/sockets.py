@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -15,6 +15,7 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save, pre_save
+from django.dispatch import Signal
 from django.utils.crypto import constant_time_compare
 
 from accounts.models import Account, User
@@ -22,6 +23,8 @@ from accounts.models import Account, User
 PEOPLE_STREAM = "riskdesk:people"  # entries {"user": primary key}: sockets of that user must ask again
 PEOPLE_STREAM_LENGTH = 1000
 WATCHED = ("role", "is_active", "password")
+
+person_changed = Signal()  # user, changes: {"created": role} or {what changed: (before, after)}, no password in it
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +47,14 @@ class SocketUser:
 async def socket_user(scope: Mapping[str, Any]) -> SocketUser | None:
     """The user of a socket's session, read anew: None when signed out, switched off or the password changed."""
     key = scope.get("cookies", {}).get(settings.SESSION_COOKIE_NAME)
-    return await database_sync_to_async(_session_user)(key) if key else None
+    found: SocketUser | None = await database_sync_to_async(_session_user)(key) if key else None
+    return found
 
 
 async def own_accounts(user_id: int) -> frozenset[str]:
     """The public ids of the accounts that a trader owns."""
-    return await database_sync_to_async(_own_accounts)(user_id)
+    owned: frozenset[str] = await database_sync_to_async(_own_accounts)(user_id)
+    return owned
 
 
 def announce_change(user_id: int) -> None:
@@ -80,7 +85,8 @@ def _session_user(key: str) -> SocketUser | None:
 
 
 def _own_accounts(user_id: int) -> frozenset[str]:
-    return frozenset(Account.objects.filter(trader_id=user_id).values_list("public_id", flat=True))
+    owned: Iterable[str] = Account.objects.filter(trader_id=user_id).values_list("public_id", flat=True)
+    return frozenset(owned)
 
 
 def _remember(sender: type[User], instance: User, update_fields: frozenset[str] | None, **_: object) -> None:
@@ -89,10 +95,18 @@ def _remember(sender: type[User], instance: User, update_fields: frozenset[str] 
     instance.__dict__["_before"] = User.objects.filter(pk=instance.pk).values(*WATCHED).first() if watched else None
 
 
-def _compare(sender: type[User], instance: User, **_: object) -> None:
+def _compare(sender: type[User], instance: User, created: bool, **_: object) -> None:
     before = instance.__dict__.pop("_before", None)
-    if before and any(before[name] != getattr(instance, name) for name in WATCHED):
+    changes = {name: (old, getattr(instance, name)) for name, old in (before or {}).items()}
+    changes = {name: pair for name, pair in changes.items() if pair[0] != pair[1]}
+    if changes:
         announce_change(instance.pk)
+    if "password" in changes:
+        changes["password"] = ("", "")
+        if getattr(instance, "_password", None) is None:  # Django renewed the hash at a login: the same password
+            del changes["password"]
+    if created or changes:
+        person_changed.send(sender, user=instance, changes={"created": instance.role} if created else changes)
 
 
 def _deleted(sender: type[User], instance: User, **_: object) -> None:

@@ -25,3 +25,9 @@ register.filter("countdown", formats.countdown)
 def zoned(at: datetime | None, zone: str = "") -> str:
     """The time of day in a zone, the firm's when none is named."""
     return formats.zoned(at, zone or settings.RISKDESK_TIME_ZONE)
+
+
+@register.filter
+def words(name: object) -> str:
+    """A machine's name as people read it: "access_refused" -> "access refused"."""
+    return str(name).replace("_", " ")

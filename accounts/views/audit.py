@@ -10,6 +10,7 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET
 
 from accounts.forms import AuditFilterForm
@@ -39,8 +40,14 @@ def entries(request: HttpRequest) -> HttpResponseBase:
         "verbs": AuditEntry.objects.order_by("verb").values_list("verb", flat=True).distinct(),
         "query": _query(request, without=("page", "format")),
     }
-    partial = request.htmx and not request.htmx.boosted  # type: ignore[attr-defined]  # django-htmx sets it
-    return render(request, "accounts/_audit_list.html" if partial else "accounts/audit.html", context)
+    response = render(request, "accounts/_audit_list.html" if _partial(request) else "accounts/audit.html", context)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def _partial(request: HttpRequest) -> bool:
+    """Whether htmx asks for the list alone; going back in the history asks for the whole page."""
+    return request.headers.get("HX-Request") == "true" and request.headers.get("HX-History-Restore-Request") != "true"
 
 
 def _matching(form: AuditFilterForm) -> QuerySet[AuditEntry]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from axes.decorators import axes_dispatch
 from django.conf import settings as configured
 from django.contrib import auth, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -12,7 +11,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts import audit
 from accounts.forms import LoginForm, NewPasswordForm, TimeZoneForm
 from accounts.models import Role, User
 from accounts.permissions import gate
@@ -28,7 +26,6 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @sensitive_post_parameters("password")
 @never_cache
-@axes_dispatch
 def login(request: HttpRequest) -> HttpResponse:
     """The login page; five failures lock the name at that address for a quarter of an hour (django-axes)."""
     back = _way_back(request)
@@ -55,18 +52,19 @@ def settings(request: HttpRequest) -> HttpResponseBase:
     """A person's own time zone and password; each of the two forms is sent by itself."""
     user = _user(request)
     asked = request.POST.get("form")
-    zone = TimeZoneForm(request.POST if asked == "zone" else None, instance=user)
+    zone = TimeZoneForm(request.POST if asked == "zone" else None, initial={"time_zone": user.time_zone})
     password = NewPasswordForm(user, request.POST if asked == "password" else None)
     if zone.is_bound and zone.is_valid():
-        zone.save()
+        user.time_zone = zone.cleaned_data["time_zone"]
+        user.save(update_fields=["time_zone"])
         messages.success(request, "Time zone saved.")
-        return redirect("accounts:settings")
+        return redirect("settings")
     if password.is_bound and password.is_valid():
+        user.changed_by = user
         password.save()
         auth.update_session_auth_hash(request, user)
-        audit.record(user, "password_changed", user, request=request)
         messages.success(request, "Password changed. Every other session of yours has been signed out.")
-        return redirect("accounts:settings")
+        return redirect("settings")
     return render(request, "accounts/settings.html", {"zone_form": zone, "password_form": password})
 
 
