@@ -20,7 +20,7 @@ class Command(BaseCommand):
     """See docs/simulator.md."""
 
     help = "Runs the simulated upstream: the FxSocket bearer dialect on real sockets, with a control API."
-    requires_system_checks: list[str] = []  # noqa: RUF012  # Django's own attribute
+    requires_system_checks: list[str] = []  # Django's own attribute
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The flags."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
-import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,13 +19,11 @@ from monitoring.upstream.simulator.ledger import Account
 from monitoring.upstream.simulator.parse import Body, body_of
 from monitoring.upstream.simulator.service import SERVICE, Service
 
-log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Scope = frozenset[str] | None
 SCOPE = web.RequestKey("scope", object)
 REQUEST_ID = web.RequestKey("request_id", str)
 COMMANDS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-HANG_SECONDS = 3600.0
 
 
 def reply(data: wire.Json, status: int = 200) -> web.Response:
@@ -159,8 +158,9 @@ async def _strike(request: web.Request, service: Service, fault: Fault) -> None:
             raise Refused(504, "timeout", "the terminal did not answer in time")
         case "http_hang":
             # Until the fault is over or the client goes away (aiohttp cancels the handler then).
-            while fault in service.faults.active or not fault.until:
-                await asyncio.sleep(0.05 if fault.until else HANG_SECONDS)
+            rest = None if fault.until is None else max(0.0, fault.until - time.monotonic())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(service.faults.calm.wait(), rest)
         case "http_reset":
             if request.transport is not None:
                 request.transport.abort()

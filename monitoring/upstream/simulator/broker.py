@@ -116,6 +116,13 @@ class Broker:
         self.events.emit(account, "position_open", wire.position_object(position))
         return position
 
+    def inherit(self, account: Account, ticket: Ticket, result: int, age_ms: int) -> None:
+        """A position from before the simulation began: paid so that it now floats at `result` cents; no event."""
+        quote = self._check(account, ticket)
+        position = Position(next(self._tickets), quote, ticket.side, ticket.units, self.events.now_ms() - age_ms)
+        position.open_points -= ticket.side * (result * quote.den // (quote.num * ticket.units))
+        account.open(position)
+
     def _pend(self, account: Account, ticket: Ticket, quote: Quote) -> Order:
         if ticket.price is None:
             raise Refused.invalid("price", f"a {ticket.kind} order needs a price")

@@ -71,6 +71,8 @@ async def create(request: web.Request) -> web.Response:
     world = service_of(request).world
     body = _only(await body_in(request), "id", "login", "balance", "equity", "credit", "group", "name", "leverage")
     balance, equity, credit = cents(body, "balance", required=True), cents(body, "equity"), cents(body, "credit")
+    if (balance or 0) < 0 or (credit or 0) < 0:
+        raise Refused.invalid("balance", "balance and credit are not negative at the start")
     account_id = text(body, "id", longest=128)
     while not account_id or (not body.get("id") and account_id in world.accounts):
         account_id = f"acc_c{next(_names)}"

@@ -32,7 +32,7 @@ class Director:
     def __init__(self, world: World) -> None:
         self._world = world
         self._wait = PATIENCE_SECONDS
-        self._age = 0.0
+        self._age = PERIOD_SECONDS
         self._number = FIRST_VICTIM - 1
         self._side = -1
         self._victim: Account | None = None
@@ -49,7 +49,7 @@ class Director:
         if self._wait > 0:
             self._wait -= seconds
             return
-        if self._victim is None or self._age >= PERIOD_SECONDS:
+        if self._age >= PERIOD_SECONDS:
             self._choose()
         self._age += seconds
         if self._victim is not None:
@@ -58,16 +58,17 @@ class Director:
     def _choose(self) -> None:
         """The next calm account becomes the victim; when half of the desk is used up, new traders come in."""
         self._age, self._frightened, self._side = 0.0, False, -self._side
+        self._victim = None
         world = self._world
+        if not world.broker.quotes[STAGE].open:
+            return  # the weekend of the synthetic week
         originals = len(world.accounts)
         while self._number < max(originals // 2, FIRST_VICTIM):
             self._number += 1
             candidate = world.accounts.get(f"acc_{self._number}")
             if candidate is not None and _calm(candidate) and self._go_all_in(candidate):
                 return
-        newcomer = self._newcomer()
-        if not self._go_all_in(newcomer):
-            self._victim = None
+        self._go_all_in(self._newcomer())
 
     def _newcomer(self) -> Account:
         world = self._world
@@ -80,9 +81,7 @@ class Director:
     def _go_all_in(self, account: Account) -> bool:
         """Silver so much that the drift takes the fright's share of the daily loss in FRIGHT_SECONDS."""
         world = self._world
-        quote = world.broker.quotes.get(STAGE)
-        if quote is None or not quote.open:
-            return False
+        quote = world.broker.quotes[STAGE]
         trader = world.traders.get(account.id)
         if trader is not None:
             trader.style = "idle"

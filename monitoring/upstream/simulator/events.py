@@ -57,7 +57,7 @@ class Events:
         self._prefix = f"e_{session}_" if session else "e_"
         # What is remembered shrinks with the number of accounts: about 100 MB of frames in all.
         self._kept = max(64, min(1000, 200_000 // max(1, accounts)))
-        self._record_limit = max(500, min(100_000, 2_000_000 // max(1, accounts)))
+        self._record_limit = max(200, min(100_000, 2_000_000 // max(1, accounts)))
         self._history: dict[str, deque[tuple[int, bytes]]] = {}
         self._records: dict[str, Record] = {}
         self.deliver: Deliver = lambda account, kind, frame: None

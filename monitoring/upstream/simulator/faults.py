@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from itertools import count
@@ -54,6 +55,7 @@ class Faults:
     def __init__(self) -> None:
         self._numbers = count(1)
         self.active: list[Fault] = []
+        self.calm = asyncio.Event()  # set when everything is taken away: hanging requests go on
         self.frames = False  # whether any frame fault is active: asked for every frame
 
     def add(self, body: dict[str, Any]) -> Fault:
@@ -108,6 +110,8 @@ class Faults:
     def clear(self) -> list[Fault]:
         """Take everything away."""
         gone, self.active, self.frames = self.active, [], False
+        self.calm.set()
+        self.calm = asyncio.Event()
         return gone
 
     def _refresh(self) -> None:

@@ -15,7 +15,7 @@ from monitoring.upstream.simulator.market import Quote
 
 ALIASES = {"position_open": "order_opened", "position_close": "order_closed"}
 BUFFER_LIMIT = 8 * 1024 * 1024  # bytes that a reader may leave unread
-STUCK_SECONDS = 10.0
+STUCK_SECONDS = 10.0  # how long a reader may leave them unread
 
 
 def ws_text(payload: bytes) -> bytes:
@@ -74,12 +74,26 @@ class Reader:
 class Hub:
     """All sockets of the stream."""
 
-    def __init__(self, faults: Faults, buffer_limit: int = BUFFER_LIMIT) -> None:
+    def __init__(self, faults: Faults, buffer_limit: int = BUFFER_LIMIT, stuck_within: float = STUCK_SECONDS) -> None:
         self.readers: set[Reader] = set()
         self.faults = faults
         self.buffer_limit = buffer_limit
+        self.stuck_within = stuck_within
+        self.empty = asyncio.Event()
+        self.empty.set()
         self.frame_faults = FrameFaults(faults)
         self._scheduled = False
+
+    def join(self, reader: Reader) -> None:
+        """A socket is served from now on."""
+        self.readers.add(reader)
+        self.empty.clear()
+
+    def leave(self, reader: Reader) -> None:
+        """A socket has ended."""
+        self.readers.discard(reader)
+        if not self.readers:
+            self.empty.set()
 
     def deliver(self, account: Account, kind: str, frame: bytes) -> None:
         """Give one event to every socket that wants it, through the frame faults."""
@@ -155,7 +169,7 @@ class Hub:
             reader.dropped += len(pending)
             now = time.monotonic()
             reader.stuck_since = reader.stuck_since or now
-            if now - reader.stuck_since > STUCK_SECONDS:
+            if now - reader.stuck_since > self.stuck_within:
                 reader.close(4429)
             return
         if reader.dropped:

@@ -39,8 +39,12 @@ class Market(Protocol):
     """What the world needs of a market; `advance` calls back for every quote that changed, in order."""
 
     quotes: dict[str, Quote]
-    now: datetime
     drift: dict[str, float]
+
+    @property
+    def now(self) -> datetime:
+        """Market time, UTC."""
+        ...
 
     def advance(self, seconds: float, on_tick: OnTick) -> None:
         """Let `seconds` of wall time pass."""

@@ -12,8 +12,16 @@ from aiohttp import web
 
 from monitoring.upstream.simulator import wire
 from monitoring.upstream.simulator.api import (
-    account_of, body_in, json_response, listing, page, query_int, reply, scope_of, service_of,
-)  # fmt: skip
+    account_of,
+    body_in,
+    json_response,
+    listing,
+    page,
+    query_int,
+    reply,
+    scope_of,
+    service_of,
+)
 from monitoring.upstream.simulator.errors import Refused
 from monitoring.upstream.simulator.ledger import Account
 from monitoring.upstream.simulator.parse import cents, instant, text, texts, whole

@@ -6,8 +6,14 @@ from aiohttp import web
 
 from monitoring.upstream.simulator import wire
 from monitoring.upstream.simulator.api import (
-    REQUEST_ID, account_of, body_in, listing, reply, scope_of, service_of,
-)  # fmt: skip
+    REQUEST_ID,
+    account_of,
+    body_in,
+    listing,
+    reply,
+    scope_of,
+    service_of,
+)
 from monitoring.upstream.simulator.broker import PENDING_KINDS, Ticket
 from monitoring.upstream.simulator.errors import Refused
 from monitoring.upstream.simulator.ledger import Account, Order, Position

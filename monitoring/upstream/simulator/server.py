@@ -18,7 +18,7 @@ from monitoring.upstream.simulator.calendar import DEFAULT_START
 from monitoring.upstream.simulator.control import control_shell
 from monitoring.upstream.simulator.demo import STAGE
 from monitoring.upstream.simulator.faults import Faults
-from monitoring.upstream.simulator.hub import BUFFER_LIMIT, Hub
+from monitoring.upstream.simulator.hub import BUFFER_LIMIT, STUCK_SECONDS, Hub
 from monitoring.upstream.simulator.market import Market, SyntheticMarket
 from monitoring.upstream.simulator.service import SERVICE, RateLimit, Service
 from monitoring.upstream.simulator.ticks import ReplayMarket, read_ticks
@@ -47,9 +47,10 @@ class Options:
     demo: bool = False
     rate_limit: int = 60_000
     account_cap: int = 100_000
-    heartbeat: float = 20.0
+    heartbeat: float = 20
     pong_within: float = 30.0
     buffer_limit: int = BUFFER_LIMIT
+    stuck_within: float = STUCK_SECONDS
 
 
 def market_of(options: Options) -> Market:
@@ -74,7 +75,7 @@ class Simulator:
             demo=options.demo, session=session,
         )  # fmt: skip
         faults = Faults()
-        hub = Hub(faults, options.buffer_limit)
+        hub = Hub(faults, options.buffer_limit, options.stuck_within)
         self.service = Service(
             self.world, hub, faults, {options.key: None, **options.scoped_keys}, RateLimit(options.rate_limit),
             options.heartbeat, options.pong_within, options.account_cap,
@@ -105,9 +106,8 @@ class Simulator:
         self.service.hub.flush()
         for reader in tuple(self.service.hub.readers):
             reader.close(1012)
-        deadline = time.monotonic() + 3
-        while self.service.hub.readers and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.service.hub.empty.wait(), 3.0)
         for runner in self._runners:
             await runner.cleanup()
 

@@ -54,7 +54,7 @@ class Service:
     faults: Faults
     keys: dict[str, frozenset[str] | None]
     limit: RateLimit
-    heartbeat: float = 20.0
+    heartbeat: float = 20
     pong_within: float = 30.0
     account_cap: int = 100_000
     commands: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=COMMANDS_KEPT))

@@ -37,13 +37,13 @@ async def stream(request: web.Request) -> web.WebSocketResponse:
     except Refused as refusal:
         await socket.close(code=4403 if refusal.status == 403 else 4404, message=refusal.message.encode()[:120])
         return socket
-    service.hub.readers.add(reader)
+    service.hub.join(reader)
     keeper = asyncio.create_task(_keep(socket, reader, service))
     try:
         _greet(reader, service)
         await _listen(socket, reader, service)
     finally:
-        service.hub.readers.discard(reader)
+        service.hub.leave(reader)
         keeper.cancel()
     return socket
 

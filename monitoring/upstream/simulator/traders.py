@@ -215,8 +215,6 @@ def _hold_from_yesterday(trader: Trader, lots: float, loss: float) -> None:
     """Open a position whose price was paid earlier, so that it floats at `-loss` of the account's size."""
     quote = trader.broker.quotes[trader.favourite]
     kind = trader.dice.choice(("BUY", "SELL"))
-    opened = trader.broker.order(trader.account, Ticket(quote.symbol.name, kind, trader.units(quote, lots)))
-    position = trader.account.positions[opened.ticket]
-    cents = round(loss * trader.account.initial)
-    position.open_points += position.side * (cents * quote.den // (quote.num * position.units))
-    position.opened_at -= trader.dice.randrange(3_600_000, 72_000_000)
+    ticket = Ticket(quote.symbol.name, kind, trader.units(quote, lots))
+    result = -round(loss * trader.account.initial)
+    trader.broker.inherit(trader.account, ticket, result, trader.dice.randrange(3_600_000, 72_000_000))
