@@ -41,7 +41,7 @@ def process(snapshot: Snapshot, message: Message) -> Sequence[Event]:
                 account.last = message
                 if not account.dirty:
                     account.touch()
-                return _NOTHING
+                return ()
             if account.high <= figures.equity < account.ceiling and _rises(account, message):
                 return _NOTHING
             return apply(snapshot, account, message)

@@ -126,7 +126,8 @@ def _evaluate(snapshot: Snapshot, account: Account, ts: datetime) -> list[Event]
     _raise_marks(account, ts)
     now = snapshot.link.now
     events = settle_freshness(account, ts, ts if now is None or ts > now else now)
-    events += judge(account, ts)
+    started = state.day_started_at
+    events += judge(account, ts if started is None or ts > started else started)
     if state.lowest_equity is not None:
         state.lowest_equity = min(state.lowest_equity, risk_equity(account, state))
     settle_band(account)

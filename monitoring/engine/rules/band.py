@@ -115,7 +115,8 @@ def _publish(account: Account, bounds: _Bounds, equity_mark: float, balance_mark
 def _set_rise(account: Account, found: list[Level], judged: bool) -> None:
     """How the lower bound follows a mark that equity raises: low = mark * share + base, never too low.
 
-    A lock only lowers the floor and so the bound. Open episodes and floors locked by a payout take the exact path.
+    A lock only lowers the floor and so the bound. Open episodes, floors locked by a payout and limits on the balance
+    take the exact path.
     """
     scale = 10**account.rule_set.digits
     credit = 0 if account.rule_set.count_credit else account.state.credit
@@ -126,7 +127,8 @@ def _set_rise(account: Account, found: list[Level], judged: bool) -> None:
             continue
         if rule.consequence == "pause" and account.state.paused_until is not None:
             continue
-        if level.memory.step or level.memory.locked or level.anchor - level.floor < _LEAST_AMOUNT:
+        narrow = level.anchor - level.floor < _LEAST_AMOUNT
+        if narrow or level.memory.step or level.memory.locked or rule.measured != "equity":
             account.ceiling = account.high
             return
         first = account.rule_set.warn_at[0] if account.rule_set.warn_at else None

@@ -34,11 +34,11 @@ class Level(NamedTuple):
 
     @property
     def used(self) -> Decimal:
-        """Share of the limit used up, to 12 digits after the point; compare with `reaches`, never with this."""
+        """Share of the limit used up, to 28 digits; compare with `reaches`, never with this."""
         span = self.anchor - self.floor
         if span <= 0:
             return Decimal(int(self.measured <= self.floor))
-        return max(Decimal(0), round(Decimal(self.anchor - self.measured) / Decimal(span), 12))
+        return max(Decimal(0), Decimal(self.anchor - self.measured) / Decimal(span))
 
     def reaches(self, step: Step) -> bool:
         """Whether `used` is at or above a share, compared exactly."""
