@@ -7,8 +7,8 @@ For pages and consumers:
   `.events(limit)` newest first · `.servers()` feed health · `.choices("phase")` · `.health()` how fresh all this is;
 - `get().cells(row)` every cell as text, the one formatter of HTML, JSON and CSV, made once per row;
 - `get().subscribe(callback)` changes, told in the replica's thread: note and return (`loop.call_soon_threadsafe`);
-- `listen("alerts" | "people", callback)` Redis notices `riskdesk:alerts` ({"version": n} after each committed change)
-  and `riskdesk:people` (a user's id, when his role or his state changed);
+- `listen("alerts" | "people", callback)`: pub/sub `riskdesk:alerts` ({"version": n} after each committed change)
+  and the entries of the stream `riskdesk:people` (the id of a user whose role or state changed);
 - `register_fragment(name, provider, template)` for a higher layer whose HTML every desk shows: alerts registers its
   rail as `register_fragment("alert-rail", context, "alerts/_rail.html")` in AppConfig.ready(); a notice
   `riskdesk:alerts` renders it again, once, and pushes it to every desk within 250 ms;

@@ -104,6 +104,7 @@ def cells(row: AccountRow) -> Cells:
         "status": status(row),
         "plan": row.plan or NOTHING,
         "server": row.server,
+        "currency": row.currency,
         "size": money(row.size, digits, whole=True),
         "balance": money(row.balance, digits),
         "equity": money(row.equity, digits),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,7 @@ TEXTS: dict[str, Callable[[AccountRow], str]] = {
     "status": lambda row: status(row),
     "plan": lambda row: row.plan.casefold(),
     "server": lambda row: row.server,
+    "currency": lambda row: row.currency,
 }
 
 
@@ -83,8 +85,8 @@ class Columns:
             return
         self._ranks.clear()
         last = len(self.ids) - 1
+        self.ids[slot], self._rows[slot], self._search[slot] = self.ids[last], self._rows[last], self._search[last]
         for values in (self.ids, self._rows, self._search):
-            values[slot] = values[last]  # type: ignore[index,assignment]  # three lists, one move
             values.pop()
         if slot != last:
             self._slots[self.ids[slot]] = slot
@@ -95,18 +97,15 @@ class Columns:
         """The slots that pass the filters, in no order."""
         wanted = query.effective()
         keep = self._column("severity") >= wanted.least_severity
-        tests: list[Callable[[AccountRow], bool]] = []
-        for name in ("phase", "plan", "server", "state"):
-            if value := getattr(wanted, name):
-                tests.append(lambda row, name=name, value=value: getattr(row, name) == value)
+        equal = [(n, value) for n in ("phase", "plan", "server", "state") if (value := getattr(wanted, n))]
         if wanted.stale:
-            tests.append(lambda row: row.stale)
+            equal.append(("stale", True))
         slots = np.flatnonzero(keep)
         if wanted.q:
-            slots = self._matching(slots, wanted.q)
-        if tests:
-            rows = self._rows
-            slots = np.array([s for s in slots.tolist() if all(t(rows[s]) for t in tests)], dtype=np.intp)
+            slots = self._matching(slots, wanted.q.casefold())
+        for name, value in equal:
+            get, rows = attrgetter(name), self._rows
+            slots = np.array([slot for slot in slots.tolist() if get(rows[slot]) == value], dtype=np.intp)
         return slots
 
     def top(self, slots: Indices, query: DeskQuery, count: int, settled: frozenset[str]) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, fields, replace
 from urllib.parse import parse_qsl, urlencode
 
 SEVERITIES = {"": 0, "watch": 1, "warning": 2, "critical": 3, "breached": 4}
-VIEWS = {
+VIEWS: dict[str, tuple[str, dict[str, str]]] = {
     "": ("All", {}),
     "near-breach": ("Near breach", {"sev": "watch"}),
     "breached": ("Breached", {"sev": "breached"}),
@@ -22,6 +22,7 @@ SORTS = {
     "status": "status",
     "plan": "plan",
     "server": "server",
+    "ccy": "currency",
     "size": "size",
     "bal": "balance",
     "eq": "equity",
@@ -56,13 +57,12 @@ class DeskQuery:
     def parse(cls, values: Mapping[str, str]) -> DeskQuery:
         """From request.GET or the like; what is unknown or out of range is left out, never an error."""
         known = {name.name: str(values.get(name.name, "")).strip()[:TEXT_LIMIT] for name in fields(cls)}
-        checks = {"v": VIEWS, "sev": SEVERITIES, "state": STATES, "stale": ("1",)}
+        checks: dict[str, Container[str]] = {"v": VIEWS, "sev": SEVERITIES, "state": STATES, "stale": ("1",)}
         for name, allowed in checks.items():
             if known[name] not in allowed:
                 known[name] = ""
         if known["sort"].lstrip("-") not in SORTS:
             known["sort"] = ""
-        known["q"] = known["q"].casefold()
         return cls(**known)
 
     @classmethod

@@ -27,6 +27,7 @@ class Change:
     removed: frozenset[str] = frozenset()
     rising: bool = False
     everything: bool = False
+    events: tuple[EventRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,22 +187,27 @@ class Replica:
         with self._lock:
             return self._shards.setdefault(name, Shard(name))
 
-    def load(self, name: str, rows: Iterable[AccountRow], head: Batch | None, recent: Iterable[Batch] = ()) -> None:
-        """Replace a shard's rows by a full copy."""
+    def load(self, name: str, rows: Iterable[AccountRow], head: Batch | None, recent: Iterable[Batch] = ()) -> bool:
+        """Replace a shard's rows by a full copy; False if the copy lacks accounts (Redis is being filled again).
+
+        Rows that an incomplete copy lacks stay as they were: the desk never goes blank.
+        """
         with self._lock:
             shard = self.shard(name)
             fresh = {row.public_id: row for row in rows}
-            gone = shard.ids - fresh.keys()
-            rising = any([self._put(row) for row in fresh.values()])  # a list: every row is put
+            complete = head is None or len(fresh) >= sum(server.accounts for server in head.servers)
+            gone = shard.ids - fresh.keys() if complete else set()
+            rising = sum(self._put(row) for row in fresh.values()) > 0
             for public_id in gone:
                 self._drop(public_id)
-            shard.ids = set(fresh)
+            shard.ids = set(fresh) if complete else shard.ids | fresh.keys()
             for batch in recent:
                 self._take_events(batch.events)
             if head is not None:
                 self._take_head(shard, head)
             self.version += 1
         self._tell(Change(frozenset(fresh), frozenset(gone), rising, everything=True))
+        return complete
 
     def apply(self, name: str, batch: Batch) -> bool:
         """Apply the next batch of a shard; False if it does not follow the last one (a full copy is needed)."""
@@ -220,10 +226,11 @@ class Replica:
             for public_id in batch.removed:
                 self._drop(public_id)
                 shard.ids.discard(public_id)
-            self._take_events(batch.events)
+            fresh = self._take_events(batch.events)
             self._take_head(shard, batch)
             self.version += 1
-        self._tell(Change(frozenset(row.public_id for row in batch.rows), frozenset(batch.removed), rising))
+        ids = frozenset(row.public_id for row in batch.rows)
+        self._tell(Change(ids, frozenset(batch.removed), rising, events=fresh))
         return True
 
     def away(self, reason: str) -> None:
@@ -257,14 +264,15 @@ class Replica:
         if batch.servers:
             shard.servers = {server.server: server for server in batch.servers}
 
-    def _take_events(self, events: Iterable[EventRow]) -> None:
-        for event in events:
-            if event.key in self._event_keys:
-                continue
+    def _take_events(self, events: Iterable[EventRow]) -> tuple[EventRow, ...]:
+        """Keep the events that are new, and return them."""
+        fresh = tuple(event for event in events if event.key not in self._event_keys)
+        for event in fresh:
             self._events.appendleft(event)
             self._event_keys[event.key] = None
             if len(self._event_keys) > EVENTS_KEPT * 2:
                 self._event_keys.popitem(last=False)
+        return fresh
 
     def _tell(self, change: Change) -> None:
         with self._lock:

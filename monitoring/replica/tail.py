@@ -17,16 +17,18 @@ from monitoring.live.publish import AccountRow, Batch
 from monitoring.replica.store import Replica
 
 SHARDS_KEY = "riskdesk:shards"
-NOTICES = ("riskdesk:people", "riskdesk:alerts")
+ALERTS_CHANNEL = "riskdesk:alerts"
+PEOPLE_STREAM = "riskdesk:people"  # accounts.permissions writes {"user": id} to it
 BLOCK_MS = 500
 CHECK_EVERY = 1.0  # seconds between looks at the set of shards and their generations
 RETRY_FIRST, RETRY_CAP = 0.1, 2.0
+INCOMPLETE = b"\0incomplete"
 RECENT = 300  # stream entries looked through for events at a full copy
 
 log = structlog.get_logger(__name__)
 _batch = msgspec.msgpack.Decoder(Batch)
 _row = msgspec.msgpack.Decoder(AccountRow)
-Notice = Callable[[str, bytes], None]  # name without "riskdesk:", payload
+Notice = Callable[[str, bytes], None]  # "alerts" or "people", and what it says
 
 
 class Tail:
@@ -83,19 +85,22 @@ class Tail:
     def _follow(self, client: redis.Redis) -> None:
         places: dict[str, str] = {}
         self._looked = 0.0
-        client.ping()
+        newest: Any = client.xrevrange(PEOPLE_STREAM, count=1)
+        people = newest[0][0].decode() if newest else "0-0"
+        self._notice("people", b"")  # what was missed while away
         self.replica.back()
         while not self._stop.is_set():
             if monotonic() - self._looked >= CHECK_EVERY:
                 self._look(client, places)
-            if not places:
-                self._stop.wait(0.2)
-                continue
             streams: dict[Any, Any] = {f"riskdesk:{name}:live": last for name, last in places.items()}
-            answer: Any = client.xread(streams, count=100, block=BLOCK_MS)
+            answer: Any = client.xread({**streams, PEOPLE_STREAM: people}, count=100, block=BLOCK_MS)
             for key, entries in answer:
-                name = key.decode().split(":")[1]
-                self._take(client, places, name, entries)
+                if key.decode() == PEOPLE_STREAM:
+                    people = entries[-1][0].decode()
+                    for _, values in entries:
+                        self._notice("people", values.get(b"user", b""))
+                else:
+                    self._take(client, places, key.decode().split(":")[1], entries)
 
     def _look(self, client: redis.Redis, places: dict[str, str]) -> None:
         """Find new shards, and shards whose data are not the ones that were copied."""
@@ -125,8 +130,9 @@ class Tail:
         head = recent[-1] if recent else None
         if head is None and b"head" in meta:
             head = _batch.decode(meta[b"head"])
-        self.replica.shard(name).generation = meta.get(b"generation")
-        self.replica.load(name, (_row.decode(row) for row in rows.values()), head, recent)
+        complete = self.replica.load(name, (_row.decode(row) for row in rows.values()), head, recent)
+        # An incomplete copy is taken again at the next look, until the monitor has filled Redis.
+        self.replica.shard(name).generation = meta.get(b"generation") if complete else INCOMPLETE
         self.copies += 1
         log.info("replica_copied", shard=name, accounts=len(rows))
         return entries[0][0].decode() if entries else "0-0"
@@ -134,11 +140,10 @@ class Tail:
     # -- notices ---------------------------------------------------------------------------------------------------
 
     def _listen(self, client: redis.Redis) -> None:
-        with client.pubsub(ignore_subscribe_messages=True) as listener:
-            listener.subscribe(*NOTICES)
+        with client.pubsub(ignore_subscribe_messages=True) as listener:  # type: ignore[no-untyped-call]  # redis-py has no types here
+            listener.subscribe(ALERTS_CHANNEL)
             self._notice("alerts", b"")  # what was missed while away
-            self._notice("people", b"")
             while not self._stop.is_set():
                 message = listener.get_message(timeout=BLOCK_MS / 1000)
                 if message:
-                    self._notice(message["channel"].decode().removeprefix("riskdesk:"), message["data"])
+                    self._notice("alerts", message["data"])

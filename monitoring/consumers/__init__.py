@@ -1,0 +1,8 @@
+"""The websockets of the pages: thin, no rules, no tables; they read the replica and the gates of accounts."""
+
+from __future__ import annotations
+
+from monitoring.consumers.account import AccountConsumer, OwnAccountsConsumer
+from monitoring.consumers.desk import DeskConsumer
+
+__all__ = ["AccountConsumer", "DeskConsumer", "OwnAccountsConsumer"]

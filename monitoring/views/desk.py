@@ -1,0 +1,105 @@
+"""The desk: the page, the part of it that a filter changes, and the list as CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from io import StringIO
+from time import time
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from accounts.permissions import access_desk, gate
+from monitoring import replica
+from monitoring.live.publish import AccountRow
+from monitoring.replica import WINDOW_LIMIT, DeskQuery
+from monitoring.views import filters
+from monitoring.views.filters import COLUMNS
+
+FIRST_PAINT = 60  # rows in the HTML; the socket's snapshot brings the rest of the window
+CSV_FIELDS = [column.key for column in COLUMNS if column.key != "age"]
+
+
+@require_safe
+@gate(access_desk)
+@vary_on_headers("HX-Request")
+def desk(request: HttpRequest) -> HttpResponse:
+    """The live table; an htmx request gets only the filter bar and the table."""
+    query, offset = DeskQuery.parse(request.GET.dict()), _offset(request)
+    book = replica.get()
+    window = book.view(query, offset, WINDOW_LIMIT)
+    currencies, now_ms = book.choices("currency"), int(time() * 1000)
+    context: dict[str, Any] = {
+        "rows": [_row(book, row, now_ms) for row in window.rows[:FIRST_PAINT]],
+        "more": max(len(window.ids) - FIRST_PAINT, 0),
+        "window": window,
+        "offset": offset,
+        "columns": filters.headers(query, currencies),
+        "mixed": len(currencies) > 1,
+        "colspan": len(COLUMNS),
+        "filters": filters.describe(query, book),
+        "pages": filters.pages(query, offset, window.total),
+        "view": query.querystring(),
+        "limit": WINDOW_LIMIT,
+    }
+    if request.headers.get("HX-Request") and not request.headers.get("HX-History-Restore-Request"):
+        return render(request, "monitoring/_desk.html", context)
+    context |= {
+        "kpi_strip": replica.render_fragment("kpis"),
+        "banners": replica.render_fragment("banners"),
+        "rail": replica.render_fragment("alert-rail"),
+        "tour": request.GET.get("tour") == "1",
+        "live": "stale" if book.health().live != "connected" else "reconnecting",
+    }
+    return render(request, "monitoring/desk.html", context)
+
+
+@require_safe
+@gate(access_desk)
+def export(request: HttpRequest) -> HttpResponseBase:
+    """Every account that passes the filters, in the order of the desk, as CSV."""
+    query = DeskQuery.parse(request.GET.dict())
+    book = replica.get()
+    window = book.view(query, 0, len(book.rows()))
+    lines = _csv([book.cells(row) for row in window.rows])
+    headers = {"Content-Disposition": 'attachment; filename="riskdesk.csv"'}
+    return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _row(book: replica.Replica, row: AccountRow, now_ms: int) -> dict[str, Any]:
+    """The context of `_row.html`: the cells, and what the page's clock will go on counting."""
+    cells = book.cells(row)
+    sign = {"\u2212": "neg", "+": "pos"}.get(str(cells["day_pl"])[:1], "")
+    updated = row.updated_ms
+    return {"id": row.public_id, **cells, "sign": sign, "age": replica.age(now_ms - updated if updated else None)}
+
+
+def _csv(rows: list[replica.Cells]) -> Iterator[str]:
+    """The lines; text that a spreadsheet would take for a formula is quoted, true minus signs become plain ones."""
+    buffer = StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(CSV_FIELDS)
+    for row in rows:
+        writer.writerow([_plain(str(row[name])) for name in CSV_FIELDS])
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+    yield buffer.getvalue()
+
+
+def _plain(text: str) -> str:
+    if text[:1] in {"\u2212", "+"} and text[1:2].isdigit():
+        return text.replace("\u2212", "-").removeprefix("+").replace(",", "")
+    if text[:1] in {"=", "+", "-", "@", "\t", "\r"}:
+        return "'" + text
+    return text.replace(",", "") if text[:1].isdigit() else text
+
+
+def _offset(request: HttpRequest) -> int:
+    """The first row's place in the list; nonsense is the beginning."""
+    text = request.GET.get("offset", "")
+    return min(int(text), 1_000_000) if text.isascii() and text.isdigit() and len(text) < 9 else 0
