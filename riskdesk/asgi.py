@@ -13,7 +13,10 @@ from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 
+from monitoring import replica  # noqa: E402
 from monitoring.routing import websocket_urlpatterns  # noqa: E402
+
+replica.start()  # Daphne has no lifespan: the copy of the book begins with the process
 
 application = ProtocolTypeRouter(
     {
