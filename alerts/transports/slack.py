@@ -20,7 +20,7 @@ TOTAL_SECONDS = 10.0
 HEADER_LIMIT, SECTION_LIMIT, FIELD_LIMIT, FIELDS_LIMIT, TEXT_LIMIT = 150, 2800, 2000, 10, 4000
 ANSWER_LIMIT = 4096
 TRANSIENT = {"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"}
-_SPECIAL = re.compile(r"@(?=(channel|here|everyone|group)\b)", re.IGNORECASE)
+_SPECIAL = re.compile(r"@(?=(channel|here|everyone|group)\b)|<(?=[!@#])", re.IGNORECASE)
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
 _FORMATTING = re.compile(r"(?<!\w)[*_~`]|[*_~`](?!\w)")  # within a word (acc_1) Slack leaves them alone
@@ -29,7 +29,7 @@ _LOOKALIKES = {"*": "\u2217", "_": "\uff3f", "~": "\u223c", "`": "\u2019"}
 
 def plain(text: str) -> str:
     """Data as one harmless line: no control signs, no change of writing direction, no call of a whole channel."""
-    return _SPECIAL.sub("@\u200b", _UNSAFE.sub(" ", text)).strip()
+    return _SPECIAL.sub("\\g<0>\u200b", _UNSAFE.sub(" ", text)).strip()
 
 
 def escaped(text: str) -> str:
