@@ -13,6 +13,7 @@ import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ class Journal:
     def prune(self, before: int) -> int:
         """Remove files whose records are all older than `before`; returns how many."""
         found = segments(self.directory, self.shard)
-        doomed = [old for old, newer in zip(found, found[1:], strict=False) if first_of(newer) <= before]
+        doomed = [old for old, newer in pairwise(found) if first_of(newer) <= before]
         for segment in doomed:
             segment.unlink(missing_ok=True)
         return len(doomed)

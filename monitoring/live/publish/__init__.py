@@ -6,8 +6,8 @@ Keys (`{shard}` is the shard's name):
 - `riskdesk:{shard}:rows`  a Hash public_id -> msgpack(AccountRow), written in the same MULTI as the entry.
 - `riskdesk:{shard}:state` a Hash public_id -> msgpack([epoch, mark, AccountState as bytes]), the rule state, in the
   same MULTI; only the monitor reads it (checkpoint.py).
-- `riskdesk:{shard}:history:{public_id}` a List of msgpack([ts_ms, equity, balance, daily_floor | nil, max_floor | nil]),
-  oldest first, money in minor units: one point each 5 s at most, of changed accounts only; at most 2,000 points
+- `riskdesk:{shard}:history:{public_id}` a List of msgpack([ts_ms, equity, balance, daily_floor, max_floor]) (a floor
+  may be nil), oldest first, money in minor units: one point each 5 s at most, of changed accounts only; 2,000 points
   (fewer when there are more than 2,000 accounts); gone a day after the last point. For the account page's chart.
 - `riskdesk:{shard}:meta`  a Hash: "head" -> msgpack(Batch without rows), "generation" (changes when Redis lost its data
   or another leader wrote: a reader that sees another generation takes a full copy), "health" -> JSON of the monitor's

@@ -138,7 +138,7 @@ class Recorder:
             records = self._reread(self.committed)
             while batch := list(islice(records, BATCH)):
                 self._write_all(batch)
-                if self._stopping:
+                if self._told_to_stop():
                     return
             with self._lock:
                 self._forget(self.committed)  # what the journal lacks (its disk refused) stays in the queue
@@ -174,6 +174,9 @@ class Recorder:
             except psycopg.Error as error:
                 metrics.RECORDER_FAILURES.inc()
                 log.error("record_refused", n=n, record=type(record).__name__, error=str(error).strip())
+
+    def _told_to_stop(self) -> bool:
+        return self._stopping
 
     def _note(self, event_id: uuid.UUID | None, record: AnyRecord, made: list[uuid.UUID]) -> None:
         if event_id is not None and isinstance(record, EventRecord) and record.event in HINTED:

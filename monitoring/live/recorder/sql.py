@@ -12,6 +12,8 @@ from psycopg.types.json import Jsonb
 from monitoring.engine.money import to_decimal
 from monitoring.live.recorder.records import AnyRecord, EnforcementRecord, EventRecord
 
+MOST_USED = Decimal("99999999.9999")  # what the column holds
+
 INSERT_EVENT = """
 INSERT INTO monitoring_riskevent (
   id, key, shard, epoch, account_id, challenge_id, event, rule, severity, at, ingested_at, floor, measured, room, used,
@@ -29,7 +31,8 @@ UPDATE accounts_challenge SET state = %(state)s::varchar, state_reason = %(reaso
   ended_at = CASE WHEN %(state)s::varchar = 'failed' THEN %(at)s::timestamptz ELSE ended_at END
 WHERE id = %(challenge)s AND state = ANY(%(from)s)
 """
-FROM_STATES = {"failed": ["active", "paused"], "paused": ["active"], "active": ["paused"], "review": ["active", "paused"]}
+RUNNING = ["active", "paused"]
+FROM_STATES = {"failed": RUNNING, "paused": ["active"], "active": ["paused"], "review": RUNNING}
 
 UPSERT_ENFORCEMENT = """
 INSERT INTO monitoring_enforcement (
@@ -111,7 +114,7 @@ def _event_row(record: EventRecord) -> dict[str, Any]:
         "floor": money(record.floor),
         "measured": money(record.measured),
         "room": money(record.room),
-        "used": None if record.used is None else Decimal(record.used),
+        "used": None if record.used is None else min(round(Decimal(record.used), 4), MOST_USED),
         "operator": record.operator,
         "reason": record.reason,
         "consequence": record.consequence,
@@ -143,5 +146,3 @@ def _enforcement_row(record: EnforcementRecord) -> dict[str, Any]:
         "commands": Jsonb(record.commands),
         "last_error": record.last_error,
     }
-
-

@@ -90,10 +90,9 @@ def test_a_disk_that_refuses_is_told_and_stops_nothing(tmp_path: Path) -> None:
     blocked.write_text("a file where the folder should be")
     book = Journal(blocked, "main", 1)
     assert book.append("event", AT, {}) == 1
-    assert book.error is not None
+    assert isinstance(book.error, str)
     blocked.unlink()
     assert book.append("event", AT, {}) == 2
-    assert book.error is None
     assert book.errors == 1
     book.close()
     assert [n for n, _ in bodies(blocked)] == [2]

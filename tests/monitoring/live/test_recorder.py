@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,8 +22,12 @@ AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def event(number: int, account: Account | None = None, challenge: Challenge | None = None, **more: object) -> EventRecord:
-    fields = {"event": "warned", "rule": "daily_loss", "severity": 2, "floor": 9500000, "used": "0.8123"} | more
+def event(
+    number: int, account: Account | None = None, challenge: Challenge | None = None, **more: object
+) -> EventRecord:
+    fields: dict[str, Any] = {
+        "event": "warned", "rule": "daily_loss", "severity": 2, "floor": 9500000, "used": "0.8123", **more
+    }  # fmt: skip
     return EventRecord(
         key=f"k:{number}", shard="main", epoch=1, at=AT,
         account=account.pk if account else None, challenge=challenge.pk if challenge else None, **fields,

@@ -1,0 +1,296 @@
+"""Makes breached accounts flat and locked, and goes on until the upstream itself says so.
+
+Level-triggered: what is to be done follows from what an account *is* (breached, and by the upstream's word not flat or
+not locked), never from whether something was sent before. So a restart, a takeover, a lost answer and a position that
+appears later are all the same case. A breach sends close-all and lock at once; everything after that is a re-read,
+then what is still outstanding. An unknown outcome is re-read for `SETTLE` seconds before anything is sent again.
+
+Dry run decides and records everything and sends nothing. When a server is turned from dry run to live, every account
+that stands breached there (not those in review) is flattened: a breached account must be flat, however long ago it
+breached. The desk says which accounts those are before the switch is thrown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from monitoring import metrics
+from monitoring.engine.enforcement import Command, CommandKind, decide, outstanding
+from monitoring.engine.events import Event
+from monitoring.engine.messages import Resync
+from monitoring.engine.snapshot import Account, Snapshot
+from monitoring.live.enforcer.case import Case
+from monitoring.live.recorder.records import EnforcementRecord
+from monitoring.upstream.base import ActionResult, ActionStatus, Execution, UpstreamError
+
+log = structlog.get_logger(__name__)
+OVERDUE = timedelta(seconds=5)
+SETTLE = timedelta(seconds=2)
+FIRST_PAUSE, LONGEST_PAUSE, LONGEST_REFUSED = 0.1, 1.0, 15.0
+READS_AT_ONCE = 16
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(EnforcementRecord).decode
+
+
+class Site(Protocol):
+    """What the enforcer needs of one server."""
+
+    name: str
+    snapshot: Snapshot
+    mode: str  # live | dry_run
+
+    @property
+    def execution(self) -> Execution: ...
+
+    def account_key(self, account_id: str) -> int | None:
+        """The account's key in the book."""
+
+    def deliver_truth(self, truth: Resync) -> None:
+        """Put a REST reading through the pipeline."""
+
+
+class Enforcer:
+    """All enforcements of one leader. `save` journals and records; `clock` gives aware UTC."""
+
+    def __init__(self, *, save: Callable[[EnforcementRecord], None], clock: Callable[[], datetime]) -> None:
+        self._save, self._clock = save, clock
+        self._cases: dict[str, Case] = {}  # by event key
+        self._known: dict[str, EnforcementRecord] = {}  # of earlier runs
+        self._tasks: dict[str, asyncio.Task[None]] = {}  # by event key
+        self._guarded: dict[tuple[str, str], tuple[Site, str]] = {}
+        self._reads = asyncio.Semaphore(READS_AT_ONCE)
+        self.shown: dict[tuple[str, str], str] = {}  # (server, account id) -> state for its row
+
+    def remember(self, records: Iterable[EnforcementRecord]) -> None:
+        """Know what earlier runs did."""
+        for record in records:
+            self._known[record.event_key] = record
+
+    def guard(self, site: Site, account: Account) -> None:
+        """Watch an account that is or was breached or paused."""
+        self._guarded[site.name, account.id] = (site, account.id)
+        facts = account.breach_event or account.pause_event
+        if account.must_be_flat and facts is not None and facts.key in self._known:
+            self._show(site, account, self._known[facts.key].state)
+
+    def breached(self, site: Site, account: Account, event: Event, started: float) -> None:
+        """Act on a breach at once; `started` is perf_counter() when its frame came in."""
+        commands = decide(event, account)
+        self.guard(site, account)
+        if not commands:
+            return  # in review
+        case = self._case(site, account, event.key)
+        if case is None:
+            return
+        if site.mode != "live":
+            self._only_say(site, case)
+            return
+        self._store(site, case)
+        self._start(site, case, commands, started)
+
+    def sweep(self) -> None:
+        """Once a second: whoever is not as he must be gets what is outstanding; level-triggered."""
+        for key, (site, account_id) in list(self._guarded.items()):
+            account = site.snapshot.accounts.get(account_id)
+            if account is None or not (account.must_be_flat or account.pause_event):
+                del self._guarded[key]
+                continue
+            commands = outstanding(account)
+            if not commands:
+                if not account.must_be_flat:
+                    self._show(site, account, "")
+                continue
+            self._act_on(site, account, commands)
+        self._tell()
+
+    def warnings(self) -> list[str]:
+        """What people should know: enforcements that take too long."""
+        late = [case for case in self._cases.values() if case.overdue]
+        if not late:
+            return []
+        names = ", ".join(sorted(case.account.public_id for case in late)[:5])
+        more = f" and {len(late) - 5} more" if len(late) > 5 else ""
+        why = next((case.record.last_error for case in late if case.record.last_error), "no answer yet")
+        return [f"{len(late)} enforcement(s) overdue: {names}{more} ({why})"]
+
+    async def close(self) -> None:
+        """Stop; what is unfinished is taken up by the next start."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _act_on(self, site: Site, account: Account, commands: tuple[Command, ...]) -> None:
+        case = self._case(site, account, commands[0].event_key)
+        if case is None or case.record.event_key in self._tasks:
+            return
+        if site.mode != "live":
+            if case.record.state == "requested":
+                self._only_say(site, case)
+            return
+        if case.done or case.record.state == "dry_run":
+            case.due_since = self._clock()
+            if case.record.state == "dry_run":
+                case.record.state = "requested"
+        self._store(site, case)
+        self._start(site, case, (), None)
+
+    def _case(self, site: Site, account: Account, event_key: str) -> Case | None:
+        case = self._cases.get(event_key)
+        if case is not None:
+            case.account = account
+            return case
+        key = site.account_key(account.id)
+        if key is None:
+            log.error("breach_of_an_account_without_a_book_entry", account=account.public_id)
+            return None
+        facts = account.breach_event if account.breach_event and account.breach_event.key == event_key else None
+        facts = facts or account.pause_event
+        record = self._known.pop(event_key, None) or EnforcementRecord(
+            event_key=event_key,
+            account=key,
+            state="requested",
+            requested_at=self._clock(),
+            digits=account.rule_set.digits,
+            equity_at_detection=facts.equity if facts else None,
+            lowest_equity=account.lowest_equity,
+        )
+        case = self._cases[event_key] = Case(record, account, due_since=self._clock())
+        return case
+
+    def _only_say(self, site: Site, case: Case) -> None:
+        case.record.state = "dry_run"
+        log.warning("dry_run_breach", account=case.account.public_id, event_key=case.record.event_key)
+        self._store(site, case)
+
+    def _start(self, site: Site, case: Case, commands: tuple[Command, ...], started: float | None) -> None:
+        event_key = case.record.event_key
+        task = asyncio.create_task(self._drive(site, case, commands, started), name=f"enforce {event_key}")
+        self._tasks[event_key] = task
+        task.add_done_callback(lambda done: self._ended(event_key, done))
+
+    def _ended(self, event_key: str, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(event_key, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("enforcement_task_failed", event_key=event_key, exc_info=error)  # the sweep takes it up again
+
+    async def _drive(self, site: Site, case: Case, commands: tuple[Command, ...], started: float | None) -> None:
+        """Send, re-read, and again until nothing is outstanding by the upstream's own word."""
+        pause = FIRST_PAUSE
+        if commands:
+            await self._send_all(site, case, commands, started)
+        while site.mode == "live":
+            truth = await self._read(site, case)
+            if truth is not None:
+                proven = case.account.must_be_flat and case.saw(truth, self._clock())
+                site.deliver_truth(truth)
+                commands = outstanding(case.account)
+                if not commands and (proven or not case.account.must_be_flat):
+                    self._finish(site, case)
+                    return
+                due = tuple(command for command in commands if self._may_send(case, command))
+                if due:
+                    await self._send_all(site, case, due, None)
+            self._check_overdue(case)
+            self._store(site, case)
+            await asyncio.sleep(self._pause(case, pause))
+            pause = min(pause * 2, LONGEST_REFUSED if self._refused(case) else LONGEST_PAUSE)
+
+    async def _send_all(self, site: Site, case: Case, commands: tuple[Command, ...], started: float | None) -> None:
+        """All at once, each on a connection of its own."""
+        sends = [self._send(site, case, command, started) for command in commands]
+        await asyncio.gather(*sends)
+        self._store(site, case)
+
+    async def _send(self, site: Site, case: Case, command: Command, started: float | None) -> None:
+        key = f"{command.key}:{case.record.attempts + 1}"
+        entry = case.begin(command, key, self._clock())
+        if started is not None and command.kind is CommandKind.CLOSE_ALL:
+            metrics.BREACH_TO_COMMAND.observe(time.perf_counter() - started)
+        result = await self._call(site.execution, command, key)
+        metrics.COMMANDS.labels(command.kind.value, result.status.value).inc()
+        case.answered(command, entry, result, self._clock())
+        if result.status not in {ActionStatus.DONE, ActionStatus.NO_CHANGE}:
+            log.warning(
+                "command_not_done", account=case.account.public_id, command=command.kind.value,
+                status=result.status.value, code=result.code, message=result.message,
+            )  # fmt: skip
+
+    async def _call(self, execution: Execution, command: Command, key: str) -> ActionResult:
+        if command.kind is CommandKind.CLOSE_ALL:
+            return await execution.close_all(command.account, idempotency_key=key)
+        if command.kind is CommandKind.LOCK:
+            return await execution.lock(command.account, reason=command.reason, until=command.until)
+        return await execution.unlock(command.account, reason=command.reason)
+
+    async def _read(self, site: Site, case: Case) -> Resync | None:
+        async with self._reads:
+            try:
+                return await site.execution.read_account(case.account.id)
+            except UpstreamError as error:
+                case.record.last_error = f"read: {error}"[:500]
+                return None
+
+    def _may_send(self, case: Case, command: Command) -> bool:
+        """An unknown outcome may still be executing: look a while before sending again. A refusal waits its time."""
+        result, at = case.last.get(command.kind, (None, None))
+        if result is None or at is None or command.kind is not CommandKind.CLOSE_ALL:
+            return result is None or at is None or not result.retry_after or self._since(at) >= result.retry_after
+        if result.status is ActionStatus.UNKNOWN:
+            return self._since(at) >= SETTLE.total_seconds()
+        if result.status is ActionStatus.REJECTED:
+            return self._since(at) >= LONGEST_PAUSE
+        return not result.retry_after or self._since(at) >= result.retry_after
+
+    def _refused(self, case: Case) -> bool:
+        return any(result.status is ActionStatus.REJECTED for result, _ in case.last.values())
+
+    def _pause(self, case: Case, pause: float) -> float:
+        waits = [
+            result.retry_after - self._since(at) for result, at in case.last.values() if result.retry_after is not None
+        ]
+        return max(0.02, min([pause, *(wait for wait in waits if wait > 0)]))
+
+    def _since(self, at: datetime) -> float:
+        return (self._clock() - at).total_seconds()
+
+    def _finish(self, site: Site, case: Case) -> None:
+        if case.account.must_be_flat:
+            case.close(self._clock())
+            metrics.FLAT_AFTER.observe(max(0.0, self._since(case.due_since)))
+            log.info("flat_and_locked", account=case.account.public_id, event_key=case.record.event_key)
+        self._store(site, case)
+        if not case.account.must_be_flat:
+            log.info("pause_ended_and_unlocked", account=case.account.public_id, event_key=case.record.event_key)
+            self._show(site, case.account, "")
+
+    def _check_overdue(self, case: Case) -> None:
+        late = case.account.must_be_flat and self._clock() - case.due_since > OVERDUE
+        if late and not case.overdue:
+            case.overdue, case.record.state = True, "overdue"
+            log.error(
+                "enforcement_overdue", account=case.account.public_id, event_key=case.record.event_key,
+                why=case.record.last_error,
+            )  # fmt: skip
+
+    def _store(self, site: Site, case: Case) -> None:
+        packed = _encode(case.record)
+        if packed != case.saved:
+            case.saved = packed
+            self._save(_decode(packed))  # a copy: the recorder's thread reads it later
+        self._show(site, case.account, case.record.state)
+
+    def _show(self, site: Site, account: Account, state: str) -> None:
+        if self.shown.get((site.name, account.id), "") != state:
+            self.shown[site.name, account.id] = state
+            account.touch()
+
+    def _tell(self) -> None:
+        metrics.ENFORCEMENTS_OPEN.set(len(self._tasks))
+        metrics.ENFORCEMENTS_OVERDUE.set(sum(case.overdue for case in self._cases.values()))

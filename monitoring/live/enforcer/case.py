@@ -1,0 +1,99 @@
+"""One enforcement: what was asked of the upstream about one event, and how far it has come."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from monitoring.engine.enforcement import Command, CommandKind
+from monitoring.engine.messages import Resync
+from monitoring.engine.money import minor_units
+from monitoring.engine.snapshot import Account
+from monitoring.live.recorder.records import EnforcementRecord
+from monitoring.upstream.base import ActionResult, ActionStatus
+
+COMMANDS_KEPT = 50
+OUTCOMES = {
+    ActionStatus.PARTIAL: "partial",
+    ActionStatus.REJECTED: "rejected",
+    ActionStatus.UNKNOWN: "unknown",
+}
+
+
+class Case:
+    """The running record of one event's enforcement; `due_since` counts towards overdue."""
+
+    def __init__(self, record: EnforcementRecord, account: Account, *, due_since: datetime) -> None:
+        self.record, self.account, self.due_since = record, account, due_since
+        self.overdue = False
+        self.saved = b""  # the record as it was stored last
+        self.last: dict[CommandKind, tuple[ActionResult, datetime]] = {}
+
+    @property
+    def done(self) -> bool:
+        """Whether the upstream itself has said: flat and locked."""
+        return self.record.state == "locked"
+
+    def begin(self, command: Command, key: str, at: datetime) -> dict[str, Any]:
+        """Note a command that is about to leave; returns its entry."""
+        record = self.record
+        if command.kind is not CommandKind.UNLOCK:
+            record.attempts += command.kind is CommandKind.CLOSE_ALL
+            record.sent_at = record.sent_at or at
+            if record.state in {"requested", "dry_run", "locked"}:
+                record.state = "sent"
+        entry = {"at": at.isoformat(), "command": command.kind.value, "key": key, "reason": command.reason}
+        if command.until is not None:
+            entry["until"] = command.until.isoformat()
+        record.commands = [*record.commands, entry][-COMMANDS_KEPT:]
+        return entry
+
+    def answered(self, command: Command, entry: dict[str, Any], result: ActionResult, at: datetime) -> None:
+        """Note the upstream's answer."""
+        entry["answered_at"] = at.isoformat()
+        entry["status"] = result.status.value
+        for name in ("http_status", "code", "message", "requested", "closed", "failed", "request_id", "retry_after"):
+            if (value := getattr(result, name)) not in (None, ""):
+                entry[name] = value
+        self.last[command.kind] = (result, at)
+        record = self.record
+        if command.kind is CommandKind.UNLOCK:
+            return
+        good = result.status in {ActionStatus.DONE, ActionStatus.NO_CHANGE}
+        if good and command.kind is CommandKind.CLOSE_ALL:
+            record.accepted_at = record.accepted_at or at
+        if good and not self.overdue and record.state in {"sent", "partial", "unknown", "rejected"}:
+            record.state = "accepted"
+        if not good:
+            words = (
+                result.message or result.code or f"HTTP {result.http_status}" * bool(result.http_status) or "no answer"
+            )
+            record.last_error = f"{command.kind.value}: {result.status.value}: {words}"[:500]
+            if not self.overdue and result.status in OUTCOMES and record.flat_at is None:
+                record.state = OUTCOMES[result.status]
+
+    def saw(self, truth: Resync, at: datetime) -> bool:
+        """Take the upstream's word on the account; whether it is flat and locked."""
+        record = self.record
+        flat = not truth.positions and not truth.data.open_positions
+        if flat and record.flat_at is None:
+            record.flat_at = at
+            equity = truth.data.equity - (0 if self.account.rule_set.count_credit else truth.data.credit)
+            record.equity_after = minor_units(equity, record.digits)
+            if not self.overdue:
+                record.state = "flat_confirmed"
+        elif not flat and record.flat_at is not None:
+            record.flat_at = None  # it traded again: the proof is void
+            record.state = "sent"
+        if truth.locked and record.locked_at is None:
+            record.locked_at = at
+        elif not truth.locked:
+            record.locked_at = None
+        record.lowest_equity = self.account.lowest_equity
+        return flat and truth.locked
+
+    def close(self, at: datetime) -> None:
+        """The proof is complete."""
+        self.record.state, self.overdue = "locked", False
+        self.record.locked_at = self.record.locked_at or at
+        self.record.last_error = ""

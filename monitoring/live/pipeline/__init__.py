@@ -1,0 +1,226 @@
+"""The single writer of a server's snapshot: every message, clock ticks included, comes in by `deliver`.
+
+What `deliver` does is short and never waits: process, journal, enforce, hand over to the recorder's queue. Events that
+nobody acts upon within the second (a day started, stale, fresh, refused) are put aside and written in small portions,
+so that ten thousand accounts starting their day do not hold up one breach.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from monitoring import metrics
+from monitoring.engine.events import Event, EventKind
+from monitoring.engine.messages import AccountLifecycle, AccountUpdate, Link, Message, Resync
+from monitoring.engine.rules import process, refuse
+from monitoring.engine.snapshot import Account, Snapshot
+from monitoring.live.checkpoint import STATE, Saved, StateRecord, pack_state
+from monitoring.live.enforcer import Enforcer
+from monitoring.live.journal import Journal
+from monitoring.live.publish import EventRow
+from monitoring.live.publish.rows import Face, event_row, event_severity
+from monitoring.live.recorder import Recorder
+from monitoring.live.recorder.records import EVENT, EventRecord
+from monitoring.live.rulesets import Entry
+from monitoring.upstream.base import Connector, Execution, Refusal
+
+log = structlog.get_logger(__name__)
+QUIET = frozenset({EventKind.DAY_STARTED, EventKind.STALE, EventKind.FRESH, EventKind.REFUSED})
+UNRECORDED = frozenset({EventKind.REFUSED})  # counted and shown on the feed's page; a bad hour must not fill a table
+CHALLENGE_STATES = {"fail": "failed", "pause": "paused"}
+SAMPLE = 63  # one message in 64 is timed
+
+
+class Marks:
+    """Numbers states within an epoch: a greater mark is a newer state."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch, self.last = epoch, 0
+
+    def save(self, account: Account) -> Saved:
+        """The account's state now."""
+        self.last += 1
+        return Saved(self.epoch, self.last, pack_state(account.dump()))
+
+
+class Pipeline:
+    """One server: its connector, its snapshot, and the book's entries by upstream id."""
+
+    def __init__(
+        self, connector: Connector, *, shard: str, marks: Marks, journal: Journal, recorder: Recorder,
+        enforcer: Enforcer,
+    ) -> None:  # fmt: skip
+        self.connector, self.shard, self.marks = connector, shard, marks
+        self.journal, self.recorder, self.enforcer = journal, recorder, enforcer
+        self.name = connector.config.server
+        self.snapshot = Snapshot(self.name)
+        self.mode = "dry_run"  # until the book says otherwise: never act by mistake
+        self.entries: dict[str, Entry] = {}
+        self.faces: dict[str, Face] = {}
+        self.fresh_events: list[EventRow] = []
+        self.quiet: deque[Event] = deque()
+        self.wants_listing = True  # the upstream's list of accounts should be read again
+        self.on_link: Callable[[Link], None] | None = None
+        self._count = 0
+        self._counted = metrics.MESSAGES.labels(self.name)
+
+    @property
+    def execution(self) -> Execution:
+        """Commands to this server."""
+        return self.connector.execution
+
+    def account_key(self, account_id: str) -> int | None:
+        """The account's key in the book."""
+        entry = self.entries.get(account_id)
+        return None if entry is None else entry.pk
+
+    def deliver(self, message: Message, received_at: datetime) -> None:
+        """Take one message; called by the feed, in the loop, and never raises for what a message says."""
+        started = time.perf_counter()
+        events = process(self.snapshot, message)
+        if message.__class__ is AccountUpdate:
+            account = self.snapshot.accounts.get(message.account_id)
+            if account is not None:
+                account.received = received_at
+        else:
+            self._notice(message)
+        if events:
+            self._conclude(events, started)
+        if self.snapshot.gaps:
+            for account_id in self.snapshot.drain_gaps():
+                self.connector.feed.request_resync(account_id)
+        self._count += 1
+        if not self._count & SAMPLE:
+            self._counted.inc(SAMPLE + 1)
+            metrics.EVALUATION.observe(time.perf_counter() - started)
+
+    def refused(self, refusal: Refusal, received_at: datetime) -> None:
+        """Take a frame that decode refused: its account's readings are unknown until the next good one."""
+        account = self.snapshot.accounts.get(refusal.account_id) if refusal.account_id else None
+        if account is not None:
+            self._conclude(refuse(self.snapshot, account, refusal.reason, refusal.detail, received_at), 0.0)
+
+    def deliver_truth(self, truth: Resync) -> None:
+        """Put a REST reading of an account through the same door."""
+        self.deliver(truth, truth.ts)
+
+    def watch(self, entry: Entry, saved: Any = None) -> Account:
+        """Start to watch an account of the book, or start anew under a new challenge; `saved`: its restored state."""
+        account_id = entry.upstream_id
+        try:
+            account = self._add(entry, saved)
+        except ValueError as error:
+            log.warning("checkpoint_of_another_rule_set", account=entry.public_id, error=str(error))
+            account = self._add(entry, None)
+        self.set_entry(entry)
+        if entry.in_review and not account.review:
+            account.hold_for_review(entry.state_reason or "in review")
+        if account.must_be_flat or account.pause_event is not None:
+            self.enforcer.guard(self, account)
+        self.snapshot.unknown.discard(account_id)
+        return account
+
+    def set_entry(self, entry: Entry) -> None:
+        """Know an account's people, plan and challenge as the book has them now."""
+        self.entries[entry.upstream_id] = entry
+        self.faces[entry.upstream_id] = Face.of_rules(
+            entry.rule_set, public_id=entry.public_id, login=entry.login, server=entry.server, trader=entry.trader,
+            trader_id=entry.trader_id, plan=entry.plan, phase=entry.phase,
+        )  # fmt: skip
+
+    def write_quiet(self, limit: int) -> bool:
+        """Write up to `limit` of the events put aside; whether more wait."""
+        portion = [self.quiet.popleft() for _ in range(min(limit, len(self.quiet)))]
+        if portion:
+            self._write(portion, with_state=False)
+        return bool(self.quiet)
+
+    def _add(self, entry: Entry, saved: Any) -> Account:
+        return self.snapshot.add(
+            entry.upstream_id,
+            entry.rule_set,
+            challenge=entry.challenge_key,
+            public_id=entry.public_id,
+            initial_balance=entry.rule_set.initial_balance,
+            state=saved if saved is not None and saved.challenge == entry.challenge_key else None,
+        )
+
+    def _notice(self, message: Message) -> None:
+        """What of a message concerns more than the snapshot."""
+        if isinstance(message, Link):
+            if message.state == "connected":
+                self.wants_listing = True
+            if self.on_link is not None:
+                self.on_link(message)
+        elif isinstance(message, AccountLifecycle):
+            self.wants_listing = True
+
+    def _conclude(self, events: Sequence[Event], started: float) -> None:
+        loud = [event for event in events if event.event not in QUIET]
+        if len(loud) < len(events):
+            self.quiet.extend(event for event in events if event.event in QUIET)
+        if not loud:
+            return
+        numbers = self._journal(loud, with_state=True)
+        for event in loud:  # the commands leave before anything else is done about the event
+            if event.event is EventKind.BREACHED:
+                self.enforcer.breached(self, self.snapshot.accounts[event.account], event, started)
+        self._hand_over(loud, numbers)
+
+    def _write(self, events: Sequence[Event], *, with_state: bool) -> None:
+        self._hand_over(events, self._journal(events, with_state=with_state))
+
+    def _journal(self, events: Sequence[Event], *, with_state: bool) -> list[tuple[int, EventRecord]]:
+        """One write: each account's state, so that the event is never told again, and the events."""
+        lines: list[tuple[str, datetime, Any]] = []
+        if with_state:
+            for account_id in dict.fromkeys(event.account for event in events):
+                account = self.snapshot.accounts[account_id]
+                lines.append((STATE, events[0].at, self.state_record(account)))
+        records = [self._record(event) for event in events if event.event not in UNRECORDED]
+        lines += [(EVENT, record.at, record) for record in records]
+        numbers = self.journal.append_all(lines)
+        return list(zip(numbers[len(lines) - len(records) :], records, strict=True))
+
+    def state_record(self, account: Account) -> StateRecord:
+        """The account's state for the journal, under a new mark."""
+        saved = self.marks.save(account)
+        return StateRecord(account.public_id, saved.epoch, saved.mark, saved.state)
+
+    def _hand_over(self, events: Iterable[Event], numbered: Iterable[tuple[int, EventRecord]]) -> None:
+        for n, record in numbered:
+            self.recorder.put(n, record)
+        for event in events:
+            account = self.snapshot.accounts.get(event.account)
+            if account is None:
+                continue
+            metrics.EVENTS.labels(event.event.value).inc()
+            severity = event_severity(event, account.rule_set)
+            self.fresh_events.append(event_row(event, account.public_id, severity))
+            if event.event not in QUIET:
+                log.info("event", account=account.public_id, kind=event.event.value, rule=event.rule, why=event.reason)
+
+    def _record(self, event: Event) -> EventRecord:
+        entry = self.entries.get(event.account)
+        account = self.snapshot.accounts[event.account]
+        state = ""
+        if event.event is EventKind.BREACHED:
+            state = CHALLENGE_STATES.get(event.consequence or "", "")
+        elif event.event is EventKind.RESUMED:
+            state = "active"
+        return EventRecord(
+            key=event.key, shard=self.shard, epoch=self.marks.epoch,
+            account=entry.pk if entry else None, challenge=entry.challenge if entry else None,
+            event=event.event.value, rule=event.rule or "", severity=event_severity(event, account.rule_set),
+            at=event.at, digits=event.digits, floor=event.floor, measured=event.measured, room=event.room,
+            used=None if event.used is None else f"{event.used:f}", operator=event.operator or "", reason=event.reason,
+            consequence=event.consequence or "", also=list(event.also), step=event.step,
+            rule_set_version=event.rule_set_version, mode=self.mode, day=event.day,
+            day_start_balance=event.day_start_balance, day_start_equity=event.day_start_equity, challenge_state=state,
+        )  # fmt: skip

@@ -1,0 +1,195 @@
+"""From the engine's account to the row that every page shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from monitoring.engine.events import Event, EventKind, Reading, ReadingState
+from monitoring.engine.messages import Position
+from monitoring.engine.money import half_up
+from monitoring.engine.rules import readings
+from monitoring.engine.ruleset import RuleSet
+from monitoring.engine.snapshot import Account
+from monitoring.live.publish import AccountRow, EventRow, PositionRow, ReadingRow
+
+NORMAL, WATCH, WARNING, CRITICAL, BREACHED = range(5)
+WATCH_FROM, CRITICAL_FROM = 5_000, 9_000  # ten-thousandths of the limit
+LINK_STATES = frozenset({"disconnected", "auth_failed", "maintenance"})
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """What of a row does not move with the market."""
+
+    public_id: str
+    login: str
+    server: str
+    trader: str
+    trader_id: int | None
+    plan: str
+    phase: str
+    sentences: tuple[str, ...]  # one a loss rule, in the document's order
+    modes: tuple[str, ...]
+
+    @classmethod
+    def of_rules(
+        cls, rule_set: RuleSet, *, public_id: str, login: str, server: str, trader: str, trader_id: int | None,
+        plan: str, phase: str,
+    ) -> Face:  # fmt: skip
+        """The face of an account judged by `rule_set`."""
+        rules = rule_set.loss_rules
+        return cls(
+            public_id, login, server, trader, trader_id, plan, phase,
+            tuple(rule_set.sentence(rule) for rule in rules), tuple(rule.mode for rule in rules),
+        )  # fmt: skip
+
+
+def milliseconds(instant: datetime | None) -> int | None:
+    """Epoch milliseconds of an instant."""
+    return None if instant is None else int(instant.timestamp() * 1000)
+
+
+def used_points(anchor: int, floor: int, measured: int) -> int:
+    """`used` in ten-thousandths, rounded half up from the exact share."""
+    span = anchor - floor
+    if span <= 0:
+        return 10_000 if measured <= floor else 0
+    return max(0, half_up((anchor - measured) * 10_000, span))
+
+
+def severity_of(points: int, rule_set: RuleSet) -> int:
+    """The severity of one gauge that is not breached."""
+    if points >= CRITICAL_FROM:
+        return CRITICAL
+    first = rule_set.warn_at[0] if rule_set.warn_at else None
+    if first is not None and points * first.denominator >= first.numerator * 10_000:
+        return WARNING
+    return WATCH if points >= WATCH_FROM else NORMAL
+
+
+def account_row(
+    account: Account, face: Face, now: datetime, *, rev: int, enforcement: str, enforcement_mode: str
+) -> AccountRow:
+    """The account as it stands at `now`."""
+    rule_set = account.rule_set
+    current = readings(account, now)
+    state = _state(account, current)
+    points = [used_points(reading.anchor, reading.floor, reading.measured) for reading in current]
+    daily = _worst(current, points, "daily_loss")
+    total = _worst(current, points, "max_loss")
+    stored = account.state
+    has_day = account.day is not None and account.figures is not None
+    return AccountRow(
+        public_id=face.public_id,
+        rev=rev,
+        login=face.login,
+        server=face.server,
+        trader=face.trader,
+        trader_id=face.trader_id,
+        plan=face.plan,
+        phase=face.phase,
+        currency=rule_set.currency,
+        digits=rule_set.digits,
+        size=account.initial_balance,
+        balance=account.balance,
+        equity=account.equity,
+        credit=account.credit,
+        day_pl=account.equity - account.day_start_balance - stored.day_moves if has_day else 0,
+        open_pl=account.floating,
+        daily_used=None if daily is None else points[daily],
+        daily_floor=None if daily is None else current[daily].floor,
+        max_used=None if total is None else points[total],
+        max_floor=None if total is None else current[total].floor,
+        headroom=min((reading.room for reading in current), default=None),
+        severity=_severity(state, points, rule_set),
+        state=state,
+        stale=account.stale or account.figures is None,
+        status=account.link if account.link in LINK_STATES else account.status,
+        open_positions=account.open_positions,
+        updated_ms=milliseconds(account.updated_at),
+        received_ms=milliseconds(account.received),
+        locked=account.locked,
+        enforcement=enforcement,
+        enforcement_mode=enforcement_mode,
+        rule_set_version=rule_set.version,
+        next_reset_ms=milliseconds(account.next_reset),
+        reset_zone=rule_set.reset.zone,
+        reason=_reason(account, current, points),
+        readings=[_reading_row(reading, face, number, points[number]) for number, reading in enumerate(current)],
+        positions=[_position_row(position) for position in account.positions.values()],
+        day_start_balance=account.day_start_balance if has_day else None,
+        day_start_equity=account.day_start_equity if has_day else None,
+        high_water=account.high_water,
+    )
+
+
+def event_row(event: Event, public_id: str, severity: int) -> EventRow:
+    """The event for rails and timelines."""
+    used = None
+    if event.used is not None:
+        numerator, denominator = event.used.as_integer_ratio()
+        used = half_up(numerator * 10_000, denominator)
+    at = int(event.at.timestamp() * 1000)
+    return EventRow(event.key, public_id, event.event.value, event.rule, at, severity, event.reason, used)
+
+
+def event_severity(event: Event, rule_set: RuleSet) -> int:
+    """How grave an event is, on the rows' scale."""
+    if event.event is EventKind.BREACHED:
+        return BREACHED
+    if event.event in {EventKind.WARNED, EventKind.STEPPED_UP} and event.used is not None:
+        numerator, denominator = event.used.as_integer_ratio()
+        return max(WARNING, severity_of(half_up(numerator * 10_000, denominator), rule_set))
+    return WARNING if event.event is EventKind.VIOLATED else NORMAL
+
+
+def _state(account: Account, current: tuple[Reading, ...]) -> str:
+    if account.review or account.verdict_held:
+        return "review"
+    if account.breached:
+        return "breached"
+    if account.paused_until is not None:
+        return "paused"
+    states = {reading.state for reading in current}
+    if ReadingState.UNKNOWN in states or not current:
+        return "unknown"
+    return "warned" if ReadingState.WARNED in states else "ok"
+
+
+def _severity(state: str, points: list[int], rule_set: RuleSet) -> int:
+    """The row's is the worst of its gauges; an account in review has no verdict and so no breach."""
+    if state in {"breached", "paused"}:
+        return BREACHED
+    return severity_of(max(points, default=0), rule_set)
+
+
+def _worst(current: tuple[Reading, ...], points: list[int], rule: str) -> int | None:
+    found = [number for number, reading in enumerate(current) if reading.rule == rule]
+    return max(found, key=lambda number: points[number], default=None)
+
+
+def _reason(account: Account, current: tuple[Reading, ...], points: list[int]) -> str:
+    if account.review or account.verdict_held:
+        return account.review or account.verdict_held
+    facts = account.breach_event or (account.pause_event if account.paused_until is not None else None)
+    if facts is not None:
+        return facts.reason
+    if not current:
+        return "no figures have arrived yet"
+    return current[max(range(len(current)), key=points.__getitem__)].reason
+
+
+def _reading_row(reading: Reading, face: Face, number: int, points: int) -> ReadingRow:
+    return ReadingRow(
+        reading.rule, reading.index, face.modes[number], reading.state.value, reading.floor, reading.measured,
+        reading.anchor, reading.room, points, reading.operator, reading.consequence, face.sentences[number],
+    )  # fmt: skip
+
+
+def _position_row(position: Position) -> PositionRow:
+    return PositionRow(
+        position.id, position.symbol, position.type.upper(), position.volume, position.open_price,
+        position.current_price, position.sl, position.tp, position.profit, position.swap,
+        milliseconds(position.open_time),
+    )  # fmt: skip
