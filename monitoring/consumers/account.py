@@ -110,7 +110,8 @@ class AccountConsumer(LiveConsumer):
                     self.note(f"html:{name}", encode({"v": PROTOCOL, "t": "html", "id": name, "html": html}))
 
     def _render(self, row: AccountRow) -> dict[str, str]:
-        return {name: render_to_string(template, dict(context)) for name, template, context in self.fragments_of(row)}
+        found = self.fragments_of(row)
+        return {name: render_to_string(template, dict(context))[:] for name, template, context in found}
 
 
 class OwnAccountsConsumer(AccountConsumer):

@@ -215,7 +215,7 @@ def hub() -> Hub:
 
 
 def _html_frame(name: str, html: str) -> str:
-    return encode({"v": PROTOCOL, "t": "kpi" if name == "kpis" else "html", "id": name, "html": html})
+    return encode({"v": PROTOCOL, "t": "kpi" if name == "kpis" else "html", "id": name, "html": html[:]})  # a plain str
 
 
 def _told(public_id: str, event: object) -> dict[str, object]:

@@ -59,6 +59,7 @@ __all__ = [
     "stop",
 ]
 
+FIRST_LOOK = 2.0  # seconds
 _lock = Lock()
 _tail: Tail | None = None
 _listeners: dict[str, list[Callable[[bytes], None]]] = {}
@@ -71,6 +72,7 @@ def start() -> Replica:
         if _tail is None:
             _tail = Tail(Replica(), settings.REDIS_URL, _noticed)
             _tail.start()
+            _tail.looked.wait(FIRST_LOOK)  # so that the first page has its rows
         return _tail.replica
 
 

@@ -44,6 +44,7 @@ class Tail:
             threading.Thread(target=self._keep, args=(step,), name=f"replica-{name}", daemon=True)
             for name, step in (("tail", self._follow), ("notices", self._listen))
         ]
+        self.looked = threading.Event()  # set once Redis was asked, whatever the answer
         self.copies = 0  # full copies taken, for tests and /metrics
 
     def start(self) -> None:
@@ -70,6 +71,7 @@ class Tail:
             except (redis.RedisError, OSError) as error:
                 if step == self._follow:
                     self.replica.away(type(error).__name__)
+                    self.looked.set()
                 log.warning("replica_redis_away", error=str(error), retry_s=wait)
             except msgspec.MsgspecError as error:
                 log.error("replica_entry_refused", error=str(error))
@@ -110,6 +112,7 @@ class Tail:
             generation: Any = client.hget(f"riskdesk:{name}:meta", "generation")
             if name not in places or generation != self.replica.shard(name).generation:
                 places[name] = self._copy(client, name)
+        self.looked.set()
 
     def _take(self, client: redis.Redis, places: dict[str, str], name: str, entries: list[Any]) -> None:
         for entry_id, values in entries:

@@ -11,7 +11,7 @@
   };
   RD.showDensity = () => {
     const button = document.getElementById("density"), normal = document.documentElement.dataset.density === "normal";
-    if (button) { button.textContent = normal ? "Normal" : "Compact"; button.setAttribute("aria-pressed", String(!normal)); }
+    if (button) button.textContent = normal ? "Normal" : "Compact";
   };
   RD.keys = { t: "theme", d: "density", "?": "help" };
   RD.goto = { l: "/desk/", a: "/alerts/", f: "/feeds/", p: "/plans/", m: "/me/" };

@@ -78,7 +78,7 @@ def account(public_id: str, rev: int = 1, **changes: Any) -> AccountRow:
 
 def server(name: str = "sim", **changes: Any) -> ServerRow:
     """A connected feed."""
-    values: dict[str, Any] = {name: 0 for name in ServerRow.__struct_fields__}
+    values: dict[str, Any] = dict.fromkeys(ServerRow.__struct_fields__, 0)
     values |= {"server": name, "kind": "simulator", "state": "connected", "since_ms": 1_000, "reason": ""}
     values |= {"lag_ms": 120, "last_frame_ms": 1_000, "refusals": {}, "last_refusal": "", "enforcement_mode": "live"}
     return ServerRow(**{**values, **changes})
