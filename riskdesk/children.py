@@ -54,7 +54,7 @@ def desk_children(settings: Any) -> list[Child]:
         "PYTHONWARNINGS": "ignore:You're running the worker",  # Celery's word on root; its messages are JSON only
     }
     manage = (sys.executable, "manage.py")
-    celery = (sys.executable, "-m", "celery", "-A", "riskdesk")
+    celery = (sys.executable, "-m", "celery", "--quiet", "-A", "riskdesk")
 
     def child(name: str, *command: str, stage: int = 2) -> Child:
         return Child(name, command, env=env, cwd=root, stage=stage)

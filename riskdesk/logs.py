@@ -35,7 +35,11 @@ def configure_logging(level: str, form: str) -> dict[str, Any]:
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            pad_event_to=0,
+            exception_formatter=structlog.dev.plain_traceback,  # the others print local variables: keys and passwords
+        )
     )
     final: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if form == "json":
@@ -58,6 +62,7 @@ def configure_logging(level: str, form: str) -> dict[str, Any]:
             "httpx": {"level": "WARNING"},  # its INFO lines show whole addresses: a webhook's address is a secret
             "httpcore": {"level": "WARNING"},
             "asyncio": {"level": "WARNING"},
+            "celery": {"level": "WARNING"},  # a line for each hint and each sweep
             "axes": {"level": "WARNING"},
         },
     }

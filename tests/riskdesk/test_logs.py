@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 
 import pytest
 
@@ -17,3 +19,15 @@ def test_a_field_that_speaks_of_a_secret_is_masked(name: str) -> None:
 
 def test_request_lines_with_whole_addresses_are_not_logged() -> None:
     assert not logging.getLogger("httpx").isEnabledFor(logging.INFO)
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_traceback_shows_no_local_variable(form: str) -> None:
+    script = (
+        "import logging; from riskdesk.logs import configure_logging; configure_logging('INFO', FORM)\n"
+        "def connect():\n    upstream_key = 'sesame' + 'open'\n    return 1 / 0\n"
+        "try: connect()\nexcept ZeroDivisionError: logging.getLogger('x').exception('failed')".replace("FORM", repr(form))
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "ZeroDivisionError" in done.stderr
+    assert "sesameopen" not in done.stderr
