@@ -35,7 +35,7 @@ def test_a_warning_then_a_breach_reach_the_table_the_broker_and_the_page(desk: D
     eventually(lambda: flat_and_locked(desk, "acc_x"), what="flat and locked at the simulator")
     eventually(lambda: "breached" in kinds("acc_x"), what="the breach is recorded")
 
-    names = [command["command"] for command in desk.commands("acc_x")]
+    names = [command["path"] for command in desk.commands("acc_x")]
     assert any("close" in name for name in names), names
     assert any("lock" in name for name in names), names
     row = eventually(
