@@ -19,11 +19,11 @@ from tests.bench.ratio import Ratio
 
 ACCOUNTS, ROUNDS, REPEATS = 1000, 20, 9
 _decode = msgspec.json.Decoder(AccountUpdate).decode
-DAILY = {
+DAILY: dict[str, object] = {
     "rule": "daily_loss", "reference": "day_start_balance", "amount": {"percent": "5", "of": "initial"},
     "measured": "equity", "operator": "<", "consequence": "fail",
 }  # fmt: skip
-STATIC = DAILY | {"rule": "max_loss", "mode": "static", "amount": {"percent": "10", "of": "initial"}}
+STATIC: dict[str, object] = DAILY | {"rule": "max_loss", "mode": "static", "amount": {"percent": "10", "of": "initial"}}
 del STATIC["reference"]
 TRAILING = STATIC | {"mode": "trailing", "high_water": "equity_intraday", "amount": {"percent": "6", "of": "initial"}}
 
@@ -130,8 +130,12 @@ def ratios() -> list[Ratio]:
     figures = {f"{name}_us": round(value, 3) for name, value in micro.items()}
     return [
         Ratio("engine_share_of_decode", share, 0.5, "decode alone / (decode + snapshot + rules)", figures=figures),
-        Ratio("engine_against_naive", faster, 5.0, "(json.loads + dict + one comparison) / (decode + snapshot + rules)"),
-        Ratio("engine_trailing_share", trailing, None, "the same share where every fifth update lifts a high-water mark"),
+        Ratio(
+            "engine_against_naive", faster, 5.0, "(json.loads + dict + one comparison) / (decode + snapshot + rules)"
+        ),
+        Ratio(
+            "engine_trailing_share", trailing, None, "the same share where every fifth update lifts a high-water mark"
+        ),
     ]
 
 

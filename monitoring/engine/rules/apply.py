@@ -10,7 +10,7 @@ from monitoring.engine.messages import AccountMessage, AccountUpdate, BalanceOpe
 from monitoring.engine.money import minor_units
 from monitoring.engine.rules.band import settle_band
 from monitoring.engine.rules.day import advance, amend_start
-from monitoring.engine.rules.freshness import settle_freshness
+from monitoring.engine.rules.freshness import UNREPORTED, settle_freshness
 from monitoring.engine.rules.judge import judge, notice
 from monitoring.engine.rules.loss import risk_equity
 from monitoring.engine.snapshot import Account, Snapshot
@@ -25,8 +25,7 @@ def apply(snapshot: Snapshot, account: Account, message: AccountMessage) -> list
     snapshot.link.saw(message.ts)
     if isinstance(message, Resync):
         if not _resync_is_newer(account, message):
-            snapshot.counts.late += 1
-            return []
+            return _late_resync(snapshot, account, message)
     elif not _is_new(snapshot, account, message):
         return []
     try:
@@ -47,6 +46,7 @@ def apply(snapshot: Snapshot, account: Account, message: AccountMessage) -> list
         events += _evaluate(snapshot, account, message.ts)
     else:
         _remember(account, message)
+        state.structure_seq = message.seq if message.seq is not None else state.structure_seq
         if state.last_ts is None or message.ts > state.last_ts:
             state.last_ts = message.ts
         events += _apply_other(snapshot, account, message)
@@ -55,16 +55,18 @@ def apply(snapshot: Snapshot, account: Account, message: AccountMessage) -> list
 
 
 def refuse(snapshot: Snapshot, account: Account | None, reason: str, detail: str, at: datetime) -> list[Event]:
-    """Count a refused frame; its account's readings become unknown until the next good update."""
+    """Count a refused frame; its account's readings become unknown until the next good update (told once)."""
     refused = snapshot.counts.refused
     refused[reason] = refused.get(reason, 0) + 1
     if account is None:
         return []
     state = account.flush()
-    state.refused_count += 1
-    state.doubt = detail
+    known, state.doubt = state.doubt, detail
     account.disturb()
     account.touch()
+    if known:
+        return []
+    state.refused_count += 1
     return [notice(account, EventKind.REFUSED, at, state.refused_count, detail)]
 
 
@@ -125,7 +127,9 @@ def _evaluate(snapshot: Snapshot, account: Account, ts: datetime) -> list[Event]
     state.doubt = ""
     _raise_marks(account, ts)
     now = snapshot.link.now
-    events = settle_freshness(account, ts, ts if now is None or ts > now else now)
+    events: list[Event] = []
+    if state.stale or state.status in UNREPORTED:  # else only a tick or the link can make it stale
+        events += settle_freshness(account, ts, ts if now is None or ts > now else now)
     started = state.day_started_at
     events += judge(account, ts if started is None or ts > started else started)
     if state.lowest_equity is not None:
@@ -149,18 +153,35 @@ def _raise_marks(account: Account, ts: datetime) -> None:
 
 def _take_resync(account: Account, message: Resync) -> None:
     state = account.state
-    if state.updated_at is None or message.ts >= state.updated_at:
-        update = AccountUpdate(account_id=message.account_id, ts=message.ts, seq=message.seq, data=message.data)
-        account.last = update
-        account.take(update)
-        account.settled = update
-    state.last_seq = message.seq if message.seq is not None else state.last_seq
+    update = AccountUpdate(account_id=message.account_id, ts=message.ts, seq=message.seq, data=message.data)
+    account.last = update
+    account.take(update)
+    account.settled = update
     state.renumbered = False
+    state.structure_seq = state.last_seq
+    _take_structure(account, message)
+
+
+def _take_structure(account: Account, message: Resync) -> None:
+    """Positions and lock, as the upstream has them."""
+    state = account.state
     account.positions = {position.id: position for position in message.positions}
     state.open_positions = len(message.positions)
     state.locked = message.locked
     state.lock_reason = message.lock_reason or ""
     state.locked_until = message.locked_until
+
+
+def _late_resync(snapshot: Snapshot, account: Account, message: Resync) -> list[Event]:
+    """Figures that are older than the newest update are not judged; positions and lock may still be the newest word."""
+    snapshot.counts.late += 1
+    seq, newest = message.seq, account.state.structure_seq
+    if seq is not None and newest is not None and seq < newest:
+        snapshot.gaps.add(account.id)  # something else has happened since: read again
+    elif seq is not None:
+        _take_structure(account, message)
+        account.touch()
+    return []
 
 
 def _apply_other(snapshot: Snapshot, account: Account, message: AccountMessage) -> list[Event]:

@@ -7,10 +7,12 @@ floor, reach no step, clear nothing and raise no mark, so the exact path may be 
 from __future__ import annotations
 
 from math import inf
+from sys import intern
 
 from monitoring.engine.rules.loss import Level, levels, risk_equity
 from monitoring.engine.snapshot import Account, AccountState
 
+_COMMON = {value: value for value in (-inf, inf, 0.0)}
 _LEAST_AMOUNT = 100  # minor units; limits smaller than this always take the exact path
 
 
@@ -101,15 +103,20 @@ def _publish(account: Account, bounds: _Bounds, equity_mark: float, balance_mark
     assert state.next_reset is not None
     scale = 10**account.rule_set.digits
     credit = 0 if account.rule_set.count_credit else state.credit
-    account.low = (bounds.low + credit) / scale
-    account.ceiling = (bounds.high + credit) / scale
-    account.high = (min(bounds.high, equity_mark) + credit) / scale
-    account.balance_low = bounds.balance_low / scale
-    account.balance_high = min(bounds.balance_high, balance_mark) / scale
+    account.low = _shared((bounds.low + credit) / scale)
+    account.ceiling = _shared((bounds.high + credit) / scale)
+    account.high = _shared((min(bounds.high, equity_mark) + credit) / scale)
+    account.balance_low = _shared(bounds.balance_low / scale)
+    account.balance_high = _shared(min(bounds.balance_high, balance_mark) / scale)
     account.quiet_until = state.next_reset
-    account.quiet_credit = figures.credit
-    account.quiet_status = figures.status
+    account.quiet_credit = _shared(figures.credit)
+    account.quiet_status = intern(figures.status)
     account.next_seq = -1 if state.last_seq is None else state.last_seq + 1
+
+
+def _shared(value: float) -> float:
+    """Return one object for the values that all accounts have: what stays in the processor's cache is compared fast."""
+    return _COMMON.get(value, value)
 
 
 def _set_rise(account: Account, found: list[Level], judged: bool) -> None:

@@ -46,6 +46,7 @@ def link_changed(snapshot: Snapshot, message: Link) -> list[Event]:
             link.saw(message.ts)
             for account in snapshot.accounts.values():
                 account.flush().renumbered = True
+                account.disturb()
         if changed:
             for account in snapshot.accounts.values():
                 account.touch()

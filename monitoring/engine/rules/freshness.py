@@ -55,7 +55,7 @@ def settle_freshness(account: Account, at: datetime, now: datetime) -> list[Even
         account.disturb()
     account.touch()
     kind = EventKind.STALE if why else EventKind.FRESH
-    return [notice(account, kind, at, state.stale_count, why)]
+    return [notice(account, kind, at, state.stale_count, why or "the data is fresh again")]
 
 
 def _seconds(now: datetime, then: datetime) -> str:

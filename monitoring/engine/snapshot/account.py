@@ -18,12 +18,8 @@ if TYPE_CHECKING:
 EVENT_IDS_KEPT = 64
 
 
-class Account:
-    """An account as it stands now. Figures are turned into minor units when somebody reads them.
-
-    `last` is the newest update; while it is not `settled`, it lies inside the quiet band and `state` holds older
-    figures: `flush()` brings them up to date. `mark` is the update that made the newest high-water mark meanwhile.
-    """
+class Band:
+    """What every update is compared with; a base class of its own so that it lies together in memory."""
 
     __slots__ = (
         "balance_high",
@@ -31,18 +27,41 @@ class Account:
         "ceiling",
         "dirty",
         "high",
-        "id",
         "last",
-        "link_state",
         "low",
-        "mark",
         "next_seq",
-        "owner",
-        "positions",
-        "public_id",
         "quiet_credit",
         "quiet_status",
         "quiet_until",
+    )
+
+    balance_high: float
+    balance_low: float
+    ceiling: float
+    dirty: bool
+    high: float
+    last: AccountUpdate | None
+    low: float
+    next_seq: int
+    quiet_credit: float
+    quiet_status: str
+    quiet_until: datetime
+
+
+class Account(Band):
+    """An account as it stands now. Figures are turned into minor units when somebody reads them.
+
+    `last` is the newest update; while it is not `settled`, it lies inside the quiet band and `state` holds older
+    figures: `flush()` brings them up to date. `mark` is the update that made the newest high-water mark meanwhile.
+    """
+
+    __slots__ = (
+        "id",
+        "link_state",
+        "mark",
+        "owner",
+        "positions",
+        "public_id",
         "received",
         "rise_base",
         "rise_share",
@@ -64,11 +83,11 @@ class Account:
         self.positions: dict[str, Position] = {position.id: position for position in state.positions}
         self.received: datetime | None = None
         self.stale_after = timedelta(seconds=rule_set.stale_after)
-        self.last: AccountUpdate | None = None
+        self.last = None
         self.settled: AccountUpdate | None = None
         self.mark: AccountUpdate | None = None
         self.dirty = False
-        self.quiet_until: datetime = owner.link.epoch
+        self.quiet_until = owner.link.epoch
         self.quiet_credit = 0.0
         self.quiet_status = ""
         self.next_seq = -1
@@ -328,7 +347,9 @@ class Account:
         state.rules = [copy(memory) for memory in state.rules]
         state.event_ids = list(state.event_ids)
         state.positions = tuple(self.positions.values())
-        state.link_seen, state.now = self.link_state.seen, self.link_state.now
+        seen, updated = self.link_state.seen, state.updated_at
+        state.link_seen = updated if seen is None or (updated is not None and updated > seen) else seen
+        state.now = self.link_state.now
         return state
 
 

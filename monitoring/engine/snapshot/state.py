@@ -55,6 +55,7 @@ class AccountState(Struct, kw_only=True):
     updated_at: datetime | None = None  # ts of the last applied account update
     last_ts: datetime | None = None  # ts of the newest applied frame of any kind
     last_seq: int | None = None
+    structure_seq: int | None = None  # seq of the newest applied frame that was no account update
     event_ids: list[str] = field(default_factory=list)  # the last ones, where frames carry no seq
     renumbered: bool = False  # the link was made anew: the next resync says where seq goes on
     positions: tuple[Position, ...] = ()

@@ -1,0 +1,185 @@
+"""What reaches the snapshot, what does not, and what it says of an account."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from monitoring.engine import messages
+from monitoring.engine.messages import AccountFigures, AccountUpdate, Position, Resync
+from monitoring.engine.rules import process, readings, refuse
+from monitoring.engine.ruleset import parse_rule_set
+from monitoring.engine.snapshot import AccountState, Snapshot
+from tests.monitoring.engine.conftest import DAILY, T0, Desk, document, kinds
+
+
+def position(ident: str = "pos_1", volume: float = 1.0) -> Position:
+    return Position(id=ident, symbol="EURUSD", type="BUY", volume=volume)
+
+
+def test_figures_are_exact_minor_units(desk: Desk) -> None:
+    desk.update(98750.25, balance=100000.1, credit=500.05)
+    account = desk.account
+    assert (account.balance, account.equity, account.credit) == (10000010, 9825020, 50005)
+    assert account.platform_equity == 9875025
+    assert account.floating == 9875025 - 10000010 - 50005
+    assert account.profit == 10
+
+
+def test_quiet_updates_are_read_exactly_later(desk: Desk) -> None:
+    for cents in range(50):
+        desk.update(99000 + cents / 100)
+    assert desk.account.equity == 9900049
+    assert desk.account.last_seq == 50
+    assert desk.snapshot.counts.applied == 50
+
+
+def test_a_late_frame_changes_nothing_and_is_counted(desk: Desk) -> None:
+    desk.update(99000)
+    desk.update(99500)
+    late = AccountUpdate(account_id="acc_1", ts=T0, seq=1, data=AccountFigures(balance=1, equity=1))
+    again = AccountUpdate(account_id="acc_1", ts=desk.now, seq=2, data=AccountFigures(balance=1, equity=1))
+    assert not desk.send(late)
+    assert not desk.send(again)
+    assert (desk.snapshot.counts.late, desk.snapshot.counts.repeated) == (1, 1)
+    assert desk.account.equity == 9950000
+
+
+def test_without_seq_time_and_event_id_decide(desk: Desk) -> None:
+    figures = AccountFigures(balance=100000, equity=99000)
+    first = AccountUpdate(account_id="acc_1", ts=T0, event_id="e1", data=figures)
+    older = AccountUpdate(account_id="acc_1", ts=T0 - timedelta(seconds=1), event_id="e0", data=figures)
+    for message in (first, first, older):
+        desk.send(message)
+    assert (desk.snapshot.counts.applied, desk.snapshot.counts.repeated, desk.snapshot.counts.late) == (1, 1, 1)
+
+
+def test_a_gap_is_applied_and_asks_for_a_resync(desk: Desk) -> None:
+    desk.update(99000)
+    desk.seq += 3
+    desk.update(98000)
+    assert desk.account.equity == 9800000
+    assert desk.snapshot.counts.gaps == 1
+    assert desk.snapshot.drain_gaps() == {"acc_1"}
+    assert desk.snapshot.gaps == set()
+
+
+def test_frames_of_unknown_accounts_are_counted(desk: Desk) -> None:
+    update = AccountUpdate(account_id="acc_9", ts=T0, data=AccountFigures(balance=1, equity=1))
+    assert not desk.send(update)
+    assert desk.snapshot.unknown == {"acc_9"}
+    assert desk.snapshot.counts.unknown_account == 1
+    desk.snapshot.add("acc_9", desk.rule_set)
+    assert desk.snapshot.unknown == set()
+
+
+def test_changed_accounts_are_drained_once(desk: Desk) -> None:
+    assert desk.snapshot.drain_dirty() == [desk.account]
+    assert desk.snapshot.drain_dirty() == []
+    desk.update(99000)
+    desk.update(99001)
+    assert desk.snapshot.drain_dirty() == [desk.account]
+    desk.snapshot.remove("acc_1")
+    assert desk.snapshot.drain_dirty() == []
+
+
+def test_positions_are_held_changed_and_closed(desk: Desk) -> None:
+    desk.send(messages.PositionOpened(account_id="acc_1", ts=T0, data=position()))
+    desk.send(messages.PositionOpened(account_id="acc_1", ts=T0, data=position("pos_2", 3.0)))
+    assert desk.account.open_positions == 2
+    partly = messages.ClosedPosition(id="pos_2", symbol="EURUSD", type="BUY", volume=3.0, remaining_volume=1.0)
+    desk.send(messages.PositionClosed(account_id="acc_1", ts=T0, data=partly))
+    assert desk.account.positions["pos_2"].volume == 1.0
+    for ident in ("pos_1", "pos_2"):
+        closed = messages.ClosedPosition(id=ident, symbol="EURUSD", type="BUY", volume=1.0)
+        desk.send(messages.PositionClosed(account_id="acc_1", ts=T0, data=closed))
+    assert desk.account.is_flat
+    assert desk.account.positions == {}
+
+
+def test_figures_that_are_no_money_are_refused_and_leave_the_account_unharmed(desk: Desk) -> None:
+    desk.update(99000)
+    events = desk.update(float("nan"))
+    assert kinds(events) == ["refused"]
+    assert desk.snapshot.counts.refused == {"not_finite": 1}
+    assert desk.account.equity == 9900000
+    assert {reading.state for reading in readings(desk.account, desk.now)} == {"unknown"}
+    desk.seq -= 1
+    desk.update(99000)
+    assert {reading.state for reading in readings(desk.account, desk.now)} == {"ok"}
+
+
+def test_a_refused_frame_makes_readings_unknown_until_the_next_good_one(desk: Desk) -> None:
+    desk.update(99000)
+    assert kinds(refuse(desk.snapshot, desk.account, "bad_json", "no JSON", desk.now)) == ["refused"]
+    assert not refuse(desk.snapshot, desk.account, "bad_json", "no JSON", desk.now), "told once, counted always"
+    assert desk.snapshot.counts.refused == {"bad_json": 2}
+    reading = readings(desk.account, desk.now)[0]
+    assert reading.state == "unknown"
+    assert "no JSON" in reading.reason
+    desk.update(99000)
+    assert readings(desk.account, desk.now)[0].state == "ok"
+
+
+def resync(desk: Desk, equity: float, seq: int, **more: object) -> Resync:
+    figures = AccountFigures(balance=100000, equity=equity)
+    return Resync(account_id="acc_1", ts=desk.now, data=figures, positions=(), seq=seq, **more)  # type: ignore[arg-type]
+
+
+def test_a_resync_replaces_what_is_known_and_is_judged(desk: Desk) -> None:
+    desk.update(99000, open_positions=2)
+    desk.send(messages.PositionOpened(account_id="acc_1", ts=desk.now, seq=2, data=position()))
+    events = desk.send(resync(desk, 94000, 7, locked=True, lock_reason="by hand"))
+    assert kinds(events) == ["breached"]
+    account = desk.account
+    assert (account.positions, account.open_positions, account.last_seq) == ({}, 0, 7)
+    assert (account.locked, account.lock_reason) == (True, "by hand")
+    desk.seq = 7
+    desk.update(94100)
+    assert desk.snapshot.counts.gaps == 0
+
+
+def test_a_resync_older_than_the_newest_update_is_not_judged(desk: Desk) -> None:
+    for equity in (99000, 99500, 99600):
+        desk.update(equity)
+    assert not desk.send(resync(desk, 94000, 2, locked=True))
+    assert desk.account.equity == 9960000
+    assert desk.account.locked, "the lock is still the newest word on it"
+
+
+def test_a_new_link_may_number_anew(desk: Desk) -> None:
+    for equity in (99000, 99500, 99600):
+        desk.update(equity)
+    desk.send(messages.Link(ts=desk.now, state="disconnected"))
+    desk.send(messages.Link(ts=desk.now, state="connected"))
+    desk.send(resync(desk, 98000, 1))
+    assert (desk.account.equity, desk.account.last_seq) == (9800000, 1)
+    assert desk.account.link == "connected"
+
+
+def test_an_account_can_be_told_to_wait_for_a_person(desk: Desk) -> None:
+    desk.account.hold_for_review("beyond a floor at adoption")
+    assert not desk.update(80000)
+    assert not desk.account.breached
+    assert readings(desk.account, desk.now)[0].state == "breached", "the level is shown, nothing is done"
+    desk.account.release()
+    assert kinds(desk.update(80000)) == ["breached"]
+
+
+def test_state_survives_msgpack_with_a_breach_in_it(desk: Desk) -> None:
+    desk.update(94000)
+    state = msgspec.msgpack.decode(msgspec.msgpack.encode(desk.account.dump()), type=AccountState)
+    other = Snapshot()
+    restored = other.add("acc_1", desk.rule_set, challenge="c1", state=state)
+    assert restored.breach_event == desk.account.breach_event
+    later = AccountUpdate(account_id="acc_1", ts=desk.now, seq=2, data=AccountFigures(balance=100000, equity=93000))
+    assert not process(other, later), "the latch holds"
+    assert restored.lowest_equity == 9300000
+
+
+def test_a_state_of_another_rule_set_is_refused(desk: Desk) -> None:
+    other = parse_rule_set(document(DAILY, version=4))
+    with pytest.raises(ValueError, match="another rule set"):
+        Snapshot().add("acc_1", other, state=desk.account.dump())
