@@ -34,8 +34,7 @@ def ask(url: str, host: str, timeout: float = 3.0) -> tuple[int, dict[str, Any]]
 
 
 def is_ready(code: int, answer: dict[str, Any]) -> bool:
-    """Whether the web serves (200) and the monitor behind it is ready."""
-    monitor = answer.get("monitor", answer.get("ready"))
-    if isinstance(monitor, dict):
-        monitor = monitor.get("ready", monitor.get("state") == "ready")
-    return code == 200 and (monitor is True or monitor in {"ready", "ok", "live"})
+    """Whether the web serves (200), and a ready monitor is heard now (not only remembered by Redis)."""
+    monitor = answer.get("monitor")
+    ready = isinstance(monitor, dict) and monitor.get("ready") is True
+    return code == 200 and ready and answer.get("live") == "connected"

@@ -28,8 +28,8 @@ def only_one(state_dir: Path) -> Iterator[None]:
             lock.seek(0)
             raise NotPossible(
                 f"RiskDesk already runs in this clone (process {lock.read().strip() or 'unknown'}). Stop it with "
-                "Ctrl-C, or set RISKDESK_STATE_DIR, PORT, RISKDESK_SIMULATOR_PORT and "
-                "RISKDESK_SIMULATOR_CONTROL_PORT for a second desk."
+                "Ctrl-C. For a second desk set RISKDESK_STATE_DIR, PORT, RISKDESK_MONITOR_PORT, "
+                "RISKDESK_SIMULATOR_PORT and RISKDESK_SIMULATOR_CONTROL_PORT."
             ) from None
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
@@ -40,6 +40,8 @@ def only_one(state_dir: Path) -> Iterator[None]:
 def ports_of(settings: Any) -> dict[str, tuple[str, int]]:
     """Every address that this desk will listen on, by the variable that moves it."""
     ports = {"PORT": (settings.RISKDESK_BIND, settings.PORT)}
+    if settings.RISKDESK_MONITOR_PORT:
+        ports["RISKDESK_MONITOR_PORT"] = ("127.0.0.1", settings.RISKDESK_MONITOR_PORT)
     if settings.RISKDESK_UPSTREAM.is_simulator:
         ports["RISKDESK_SIMULATOR_PORT"] = ("127.0.0.1", settings.RISKDESK_SIMULATOR_PORT)
         ports["RISKDESK_SIMULATOR_CONTROL_PORT"] = ("127.0.0.1", settings.RISKDESK_SIMULATOR_CONTROL_PORT)

@@ -24,9 +24,10 @@ def test_request_lines_with_whole_addresses_are_not_logged() -> None:
 @pytest.mark.parametrize("form", ["console", "json"])
 def test_a_traceback_shows_no_local_variable(form: str) -> None:
     script = (
+        f"FORM = {form!r}\n"
         "import logging; from riskdesk.logs import configure_logging; configure_logging('INFO', FORM)\n"
         "def connect():\n    upstream_key = 'sesame' + 'open'\n    return 1 / 0\n"
-        "try: connect()\nexcept ZeroDivisionError: logging.getLogger('x').exception('failed')".replace("FORM", repr(form))
+        "try: connect()\nexcept ZeroDivisionError: logging.getLogger('x').exception('failed')"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "ZeroDivisionError" in done.stderr

@@ -49,6 +49,7 @@ def desk_env(state: Path, ports: list[int]) -> dict[str, str]:
         "PORT": str(ports[0]),
         "RISKDESK_SIMULATOR_PORT": str(ports[1]),
         "RISKDESK_SIMULATOR_CONTROL_PORT": str(ports[2]),
+        "RISKDESK_MONITOR_PORT": "0",
     }
 
 
@@ -168,11 +169,12 @@ def test_two_variables_with_one_port_are_refused() -> None:
 @pytest.mark.parametrize(
     ("code", "answer", "ready"),
     [
-        (200, {"monitor": {"ready": True}}, True),
-        (200, {"monitor": {"ready": False}}, False),
+        (200, {"monitor": {"ready": True}, "live": "connected"}, True),
+        (200, {"monitor": {"ready": True}, "live": "stale"}, False),
+        (200, {"monitor": {"ready": False}, "live": "connected"}, False),
         (200, {"monitor": None}, False),
         (200, {}, False),
-        (503, {"monitor": {"ready": True}}, False),
+        (503, {"monitor": {"ready": True}, "live": "connected"}, False),
         (0, {"error": "refused"}, False),
     ],
 )

@@ -140,7 +140,7 @@ class Desk:
         """Wait for /healthz: web serving, monitor ready. Says what is missing when that takes long, and waits on."""
         url, host = health.health_address(settings)
         self.console.say("waiting for the web and the monitor")
-        told = time.monotonic()
+        began = told = time.monotonic()
         while True:
             code, answer = await asyncio.to_thread(health.ask, url, host)
             if health.is_ready(code, answer):
@@ -148,7 +148,7 @@ class Desk:
             if time.monotonic() - told > 15.0:
                 told = time.monotonic()
                 self.console.say(f"not ready yet: {url} says {code or 'nothing'} {answer or ''}")
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.2 if time.monotonic() - began < 15.0 else 1.0)
 
     def _announce(self, seconds: float) -> None:
         """The ready line and the demo logins."""
