@@ -7,6 +7,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from time import monotonic, time
+from typing import Any
 
 from monitoring.live.publish import AccountRow, Batch, EventRow, ServerRow
 from monitoring.replica.cells import Cells, cells
@@ -65,6 +66,7 @@ class Shard:
     ids: set[str] = field(default_factory=set)
     servers: dict[str, ServerRow] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    health: dict[str, Any] = field(default_factory=dict)  # the monitor's own /healthz
 
 
 class Replica:
@@ -158,6 +160,17 @@ class Replica:
                 oldest = min(silent, key=lambda shard: shard.ts_ms or 0)
                 return Health("stale", oldest.ts_ms, newest, f"The monitor of {oldest.name} is silent", warnings)
             return Health("connected", None, newest, "", warnings)
+
+    def monitors(self) -> dict[str, dict[str, Any]]:
+        """What each shard's monitor last said of itself; not ready when it is silent."""
+        with self._lock:
+            silent = {shard.name: monotonic() - shard.heard > STALE_AFTER for shard in self._shards.values()}
+            found = {shard.name: dict(shard.health) for shard in self._shards.values()}
+        away = self._away is not None
+        return {
+            name: {**said, "ready": bool(said.get("ready")) and not silent[name] and not away}
+            for name, said in found.items()
+        }
 
     # -- hearing of changes ----------------------------------------------------------------------------------------
 

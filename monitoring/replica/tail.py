@@ -27,6 +27,7 @@ RECENT = 300  # stream entries looked through for events at a full copy
 
 log = structlog.get_logger(__name__)
 _batch = msgspec.msgpack.Decoder(Batch)
+_health = msgspec.json.Decoder(dict[str, Any])
 _row = msgspec.msgpack.Decoder(AccountRow)
 Notice = Callable[[str, bytes], None]  # "alerts" or "people", and what it says
 
@@ -109,7 +110,10 @@ class Tail:
         self._looked = monotonic()
         members: Any = client.smembers(SHARDS_KEY)
         for name in sorted(member.decode() for member in members):
-            generation: Any = client.hget(f"riskdesk:{name}:meta", "generation")
+            answer: Any = client.hmget(f"riskdesk:{name}:meta", "generation", "health")
+            generation, health = answer
+            if health:
+                self.replica.shard(name).health = _health.decode(health)
             if name not in places or generation != self.replica.shard(name).generation:
                 places[name] = self._copy(client, name)
         self.looked.set()

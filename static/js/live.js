@@ -5,7 +5,7 @@
 //   RiskDesk.live.on("snap" | "d" | "points" | "alert" | "hb", (frame) => …)
 // Without a handler, `snap` and `d` patch every element with that data-account through RiskDesk.patch(element, cells):
 // text into its [data-cell], gauge widths and severities, data-sev, data-stale. RiskDesk.now() is the server's clock.
-// Fragments {"t":"html","id","html"} replace #id through htmx. #alert-rail[data-count] feeds the badge and the title.
+// Fragments {"t":"html","id","html"} replace #id through htmx. #alert-rail[data-unacknowledged] feeds the badge and the title.
 (() => {
   "use strict";
   const RD = window.RiskDesk, body = document.body, path = body.dataset.socket;
@@ -83,7 +83,7 @@
   const swapWaiting = () => { const all = [...waiting]; waiting.clear(); for (const [id, html] of all) swap(id, html); };
   document.addEventListener("pointerup", () => setTimeout(swapWaiting, 0));
   function count() {
-    const rail = byId("alert-rail"), badge = byId("alert-count"), n = Number((rail && rail.dataset.count) || 0);
+    const rail = byId("alert-rail"), badge = byId("alert-count"), n = Number((rail && rail.dataset.unacknowledged) || 0);
     if (badge) { badge.hidden = !n; badge.textContent = n > 99 ? "99+" : String(n); }
     document.title = n ? `(${n}) ${title}` : title;
   }
@@ -132,6 +132,7 @@
     heardAt = performance.now();
     if (frame.t === "snap" || frame.t === "d") {
       frames += 1;
+      if (health && frame.ts) health.ts = frame.ts;
       queue.push(frame);
       if (!painting) { painting = true; requestAnimationFrame(paint); }
       return;
