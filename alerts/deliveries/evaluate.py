@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from alerts.deliveries.episodes import ENGINE, transition
@@ -33,7 +34,7 @@ def evaluate_account(account_id: int | None, *, by: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [EVALUATE_LOCK, account_id or 0])
     now = timezone.now()
-    waiting = RiskEvent.objects.filter(account_id=account_id, routed_at=None).select_related("account", "challenge")
+    waiting = RiskEvent.objects.filter(Q(account_id=account_id), routed_at=None).select_related("account", "challenge")
     events = sorted(waiting.select_for_update(of=("self",)), key=lambda row: (row.at, order_of(row.event)))
     for event in events:
         route(event, now)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import Count, ExpressionWrapper, F, Min, Q, Sum, fields
 from django.utils import timezone
@@ -74,7 +75,8 @@ def _event_to_sent() -> HistogramMetricFamily:
     }
     rows = sent.values("destination__name", "alert__severity").annotate(n=Count("pk"), total=Sum("took"), **within)
     for row in rows.order_by():
-        buckets = [(str(bucket), row[f"b{place}"]) for place, bucket in enumerate(BUCKETS)]
+        counts: Mapping[str, Any] = row
+        buckets = [(str(bucket), counts[f"b{place}"]) for place, bucket in enumerate(BUCKETS)]
         labels = [row["destination__name"], row["alert__severity"]]
         family.add_metric(labels, [*buckets, ("+Inf", row["n"])], row["total"].total_seconds())
     return family

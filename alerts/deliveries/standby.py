@@ -36,6 +36,7 @@ class Standby:
         """Begin."""
         for thread in self._threads:
             thread.start()
+        log.info("The alert worker is ready and sweeps each %s s", EVERY)
 
     def stop(self, patience: float = 5.0) -> None:
         """Ask both to end and wait a little: a send in hand is worth its outcome."""

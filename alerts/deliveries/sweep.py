@@ -9,6 +9,7 @@ import logging
 from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 from prometheus_client import Counter
 
@@ -76,7 +77,7 @@ def _evaluate(account_id: int | None, now: datetime) -> int:
         raise
     except Exception:
         log.exception("The events of account %s could not be routed; the next try is in %s", account_id, PUT_OFF)
-        RiskEvent.objects.filter(account_id=account_id, routed_at=None).update(lease_until=now + PUT_OFF)
+        RiskEvent.objects.filter(Q(account_id=account_id), routed_at=None).update(lease_until=now + PUT_OFF)
         return 0
     HINTS_LOST.inc(done)
     return done
@@ -88,23 +89,24 @@ def _reclaim(now: datetime) -> int:
     rows = list(lost.select_related("alert").select_for_update(of=("self",), skip_locked=True)[:BATCH])
     for row in rows:
         row.lease_until = None
-        if row.send_started_at is None:
+        started = row.send_started_at
+        if started is None:
             row.state, row.next_attempt_at = DeliveryState.PENDING, now
             row.reason = "The worker ended before it sent anything."
         else:
             row.reason = "The worker ended before it could record the answer."
-            _log_lost(row)
+            _log_lost(row, started)
             doubt(row, now)
         row.save(update_fields=["state", "next_attempt_at", "lease_until", "reason"])
     return len(rows)
 
 
-def _log_lost(row: Delivery) -> None:
+def _log_lost(row: Delivery, started: datetime) -> None:
     DeliveryAttempt.objects.get_or_create(
         delivery=row,
         n=row.attempts,
         defaults={
-            "started_at": row.send_started_at,
+            "started_at": started,
             "outcome": AttemptOutcome.AMBIGUOUS,
             "response_excerpt": row.reason,
             "worker": row.lease_owner.rsplit(":", 1)[0],

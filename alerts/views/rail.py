@@ -29,7 +29,9 @@ def ranked(alerts: QuerySet[Alert]) -> QuerySet[Alert]:
 def rail() -> dict[str, Any]:
     """The context: open alerts, unacknowledged before acknowledged, the gravest and newest first."""
     open_alerts = Alert.objects.filter(state__in=[AlertState.FIRING, AlertState.ACKNOWLEDGED])
-    rows = list(ranked(open_alerts).order_by("-state", "-sev", "-first_fired_at")[: SHOWN + 1])  # "firing" > "ack…"
+    rows = list(
+        ranked(open_alerts).order_by("-state", RANK.desc(), "-first_fired_at")[: SHOWN + 1]
+    )  # "firing" > "ack…"
     unacknowledged = open_alerts.filter(state=AlertState.FIRING).count()
     return {
         "alerts": [row_of(alert) for alert in rows[:SHOWN]],
