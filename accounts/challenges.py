@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from hashlib import sha256
@@ -145,7 +145,9 @@ def _checked(listing: Listing) -> Listing:
         raise ValueError(f"account {listing.upstream_id!r}: an id is needed, without NUL")
     if not listing.balance.is_finite():
         raise ValueError(f"account {listing.upstream_id}: the balance {listing.balance} is no number")
-    return listing
+    texts = (listing.login, listing.group, listing.holder, listing.currency)
+    login, group, holder, currency = (text.replace("\0", "\ufffd") for text in texts)
+    return replace(listing, login=login, group=group, holder=holder, currency=currency)
 
 
 def _ensure_accounts(server: Server, wanted: dict[str, Listing]) -> dict[str, Account]:

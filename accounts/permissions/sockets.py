@@ -71,6 +71,8 @@ def connect() -> None:
 
 def _session_user(key: str) -> SocketUser | None:
     """The user that a session key stands for; the session is only read, never renewed or ended."""
+    if not key.isalnum():  # no key that Django makes; PostgreSQL would choke on a NUL
+        return None
     session = import_module(settings.SESSION_ENGINE).SessionStore(key)
     if session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
         return None

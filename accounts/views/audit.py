@@ -16,7 +16,6 @@ from django.views.decorators.http import require_GET
 from accounts.forms import AuditFilterForm
 from accounts.models import AuditEntry
 from accounts.permissions import access_audit, gate
-from accounts.templatetags import formats
 
 PER_PAGE = 50
 COLUMNS = ("at", "actor_name", "verb", "target")
@@ -112,7 +111,8 @@ def _lines(matching: QuerySet[AuditEntry]) -> Iterator[str]:
     yield writer.writerow(EXPORT_HEAD)
     for entry in matching.iterator(chunk_size=1000):
         detail = "; ".join(f"{name}: {value}" for name, value in entry.detail.items())
-        row = (formats.iso(entry.at), entry.actor_name, entry.verb, entry.target, detail, entry.address or "")
+        at = entry.at.isoformat(timespec="milliseconds")
+        row = (at, entry.actor_name, entry.verb, entry.target, detail, entry.address or "")
         yield writer.writerow([_harmless(cell) for cell in row])
 
 

@@ -16,6 +16,7 @@ from pytest_django import Settings
 from accounts import challenges, plans
 from accounts.challenges import ChallengeError, Listing, adopt, adopt_many, public_id
 from accounts.models import Account, AuditEntry, Challenge, ChallengeState, Role, RuleSet, Server, User
+from monitoring.engine.ruleset import parse_rule_set
 
 AT = datetime(2026, 11, 20, 8, tzinfo=UTC)
 
@@ -136,6 +137,23 @@ def test_the_document_carries_what_the_challenge_brings(server: Server) -> None:
     assert (document["version"], document["currency"], document["initial_balance"]) == (1, "EUR", "100000.00")
     assert [rule["rule"] for rule in document["rules"]] == ["daily_loss", "max_loss", "profit_target"]
     assert document["rules"][0]["operator"] == "<"
+
+
+@pytest.mark.parametrize("phase", ["phase-1", "phase-2", "funded"])
+def test_the_engine_reads_every_phase_of_the_default_plan(server: Server, phase: str) -> None:
+    document = challenges.rule_set_document(take(server, group=f"two-step/{phase}"))
+    rules = parse_rule_set(document)
+    assert rules.version == 1
+    assert [(rule.rule, rule.operator, rule.consequence) for rule in rules.loss_rules] == [
+        ("daily_loss", "<", "fail"),
+        ("max_loss", "<", "fail"),
+    ]
+
+
+def test_odd_text_from_an_upstream_keeps_no_account_out(server: Server) -> None:
+    account = take(server, login="8\0", group="g" * 300, holder="\0" * 300, currency="\0").account
+    account.refresh_from_db()
+    assert (account.login, len(account.group), len(account.holder)) == ("8\ufffd", 128, 200)
 
 
 def test_a_rule_set_in_use_stays_as_it_is(server: Server) -> None:

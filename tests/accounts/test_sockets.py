@@ -42,7 +42,10 @@ def test_a_session_has_its_user(officer: User, scope: dict[str, Any]) -> None:
     assert look(scope) == SocketUser(id=officer.pk, username="risk", role="risk_officer", time_zone="UTC")
 
 
-@pytest.mark.parametrize("cookies", [{}, {"sessionid": ""}, {"sessionid": "guess"}, {"sessionid": "x" * 500}])
+@pytest.mark.parametrize(
+    "cookies",
+    [{}, {"sessionid": ""}, {"sessionid": "guess"}, {"sessionid": "gu\0ess\0gu\0ess"}, {"sessionid": "x" * 500}],
+)
 def test_without_a_session_there_is_nobody(officer: User, cookies: dict[str, str]) -> None:
     assert look({"cookies": cookies}) is None
     assert look({}) is None
