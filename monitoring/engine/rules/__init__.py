@@ -103,8 +103,9 @@ def _doubt(account: Account, now: datetime) -> str:
 
 def _reading(account: Account, level: Level, doubt: str) -> Reading:
     sentence = reason(account, level)
-    state, step = _state_of(account, level)
-    if doubt and state is not ReadingState.BREACHED and state is not ReadingState.PAUSED:
+    latch = _latched(account, level)
+    state, step = (latch, 0) if latch is not None else _state_of(account, level)
+    if doubt and latch is None:
         state, sentence = ReadingState.UNKNOWN, f"{doubt}; {sentence}"
     return Reading(
         rule=level.rule.rule,
@@ -123,15 +124,21 @@ def _reading(account: Account, level: Level, doubt: str) -> Reading:
     )
 
 
+def _latched(account: Account, level: Level) -> ReadingState | None:
+    """A breach stands whatever has become of the data."""
+    state, index = account.state, level.rule.index
+    if state.breach is not None and state.breach.index == index:
+        return ReadingState.BREACHED
+    if state.paused_until is not None and state.pause is not None and state.pause.index == index:
+        return ReadingState.PAUSED
+    return None
+
+
 def _state_of(account: Account, level: Level) -> tuple[ReadingState, int]:
-    """The latch first, then the level itself, then the episode (by level where no episode can be open)."""
-    state, rule = account.state, level.rule
-    if state.breach is not None and state.breach.index == rule.index:
-        return ReadingState.BREACHED, 0
-    if state.paused_until is not None and state.pause is not None and state.pause.index == rule.index:
-        return ReadingState.PAUSED, 0
+    """The level itself, then the episode (by level where no episode can be open)."""
+    state = account.state
     if level.crossed:
-        return (ReadingState.BREACHED if rule.consequence == "fail" else ReadingState.PAUSED), 0
+        return (ReadingState.BREACHED if level.rule.consequence == "fail" else ReadingState.PAUSED), 0
     step = level.memory.step
     if state.review or state.breach is not None or state.paused_until is not None:
         step = level.steps(account.rule_set.warn_at)

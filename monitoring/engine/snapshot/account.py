@@ -69,6 +69,7 @@ class Account(Band):
         "settled",
         "stale_after",
         "state",
+        "tracks_peak",
     )
 
     def __init__(
@@ -82,6 +83,7 @@ class Account(Band):
         self.link_state: LinkState = owner.link
         self.positions: dict[str, Position] = {position.id: position for position in state.positions}
         self.received: datetime | None = None
+        self.tracks_peak = any(rule.reference == "intraday_peak_equity" for rule in rule_set.loss_rules)
         self.stale_after = timedelta(seconds=rule_set.stale_after)
         self.last = None
         self.settled: AccountUpdate | None = None
@@ -150,7 +152,7 @@ class Account(Band):
     def raise_equity_marks(self, equity: int) -> None:
         """Lift the intraday peak and the intraday high-water marks to a risk equity above them."""
         state = self.state
-        if equity > state.peak:
+        if self.tracks_peak and equity > state.peak:
             state.peak = equity
         for rule, memory in zip(self.rule_set.loss_rules, state.rules, strict=True):
             if rule.high_water == "equity_intraday" and equity > memory.high:

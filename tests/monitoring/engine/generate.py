@@ -61,7 +61,7 @@ def _tidy(rule: dict[str, Any]) -> dict[str, Any]:
     return rule
 
 
-documents = st.fixed_dictionaries(
+documents: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
         "version": st.just(4),
         "currency": st.just("USD"),
@@ -76,10 +76,14 @@ documents = st.fixed_dictionaries(
         "count_credit": st.sampled_from((False, False, True)),
         "balance_operations": st.sampled_from(("adjust", "adjust", "ignore")),
         "warn_at": st.sampled_from((["0.80", "0.90", "0.95"], ["0.5", "1"], ["0.8"])),
-        "clear_below": st.sampled_from(("0.75", "0.40")).filter(lambda _: True),
+        "clear_below": st.sampled_from(("0.75", "0.40")),
         "rules": st.lists(st.one_of(daily, maximum).map(_tidy), min_size=1, max_size=3),
     }
-).map(lambda document: {**document, "clear_below": "0.40"} if document["warn_at"][0] == "0.5" else document)
+).map(lambda document: _clearing(dict(document)))
+
+
+def _clearing(document: dict[str, Any]) -> dict[str, Any]:
+    return {**document, "clear_below": "0.40"} if document["warn_at"][0] == "0.5" else document
 
 
 class Step(NamedTuple):

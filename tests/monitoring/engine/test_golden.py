@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from monitoring.engine.events import Event
 from monitoring.engine.messages import AccountUpdate, Clock, Envelope
 from monitoring.engine.money import money_text
 from monitoring.engine.rules import process, readings
@@ -39,7 +40,8 @@ def test_worked_case(path: Path) -> None:
     case = json.loads(path.read_text())
     snapshot = Snapshot()
     account = snapshot.add("acc_1", parse_rule_set(case["rules"]))
-    events, floors = [], {}
+    events: list[Event] = []
+    floors = {}
     for frame, message in zip(case["frames"], messages(case["frames"]), strict=True):
         events += process(snapshot, message)  # type: ignore[arg-type]
         if isinstance(message, AccountUpdate):

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitoring.engine.events import Event, EventKind
+from monitoring.engine.messages import Clock
 from monitoring.engine.money import to_decimal
 from monitoring.engine.rules import levels, process
 from monitoring.engine.ruleset import parse_rule_set
@@ -131,6 +132,9 @@ def test_frames_that_come_twice_or_again_late_change_nothing(
     rule_set = parse_rule_set(document)
     once, twice = Snapshot(), Snapshot()
     left, right = once.add("acc_1", rule_set), twice.add("acc_1", rule_set)
-    doubled = [copy for index, message in enumerate(messages) for copy in (message, messages[index // 2], message)]
+    doubled = []
+    for index, message in enumerate(messages):
+        again = [copy for copy in (messages[index // 2], message) if not isinstance(copy, Clock)]
+        doubled += [message, *again]
     assert run(once, messages) == run(twice, doubled)
     assert levels(left) == levels(right)

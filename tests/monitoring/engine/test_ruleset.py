@@ -78,7 +78,7 @@ def test_a_fixed_zone_that_looks_like_a_city_is_warned_of() -> None:
 
 
 def test_the_documented_example_is_read_and_its_other_rules_are_kept() -> None:
-    others = [
+    others: list[dict[str, Any]] = [
         {"rule": "profit_target", "amount": {"percent": "10", "of": "initial"}, "requires_flat": True},
         {"rule": "min_trading_days", "days": 4, "counts": "opened"},
         {"rule": "time_limit", "days": 30, "from": "first_trade", "unit": "calendar"},
