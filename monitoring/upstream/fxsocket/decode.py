@@ -6,6 +6,7 @@ again at leisure (`lenient.py`): another spelling of the same thing is brought i
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
@@ -40,6 +41,8 @@ MAX_SEQ = 1 << 53
 EXACT = 1e12  # below it a float holds every cent, and the sum of four is right to a tenth of one
 LARGEST = (1 << 53) / 100  # above it floats skip cents
 CENT = Decimal("0.01")
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
 Data = bytes | bytearray | memoryview | str
 WireMessage = (
@@ -60,8 +63,11 @@ WireMessage = (
 _decode_wire = msgspec.json.Decoder(WireMessage).decode
 
 
-def decode(data: Data) -> AccountMessage | Control | Refusal:
-    """One frame as it came from the socket; never raises, never lets a figure past that the engine cannot trust."""
+def decode(data: Data, latest: datetime = LATEST) -> AccountMessage | Control | Refusal:
+    """One frame as it came from the socket; never raises, never lets a figure past that the engine cannot trust.
+
+    A frame from `latest` on is refused: from far in the future it would reset days that have not come.
+    """
     if len(data) > MAX_FRAME:
         return lenient.too_large(data, MAX_FRAME)
     try:
@@ -69,7 +75,7 @@ def decode(data: Data) -> AccountMessage | Control | Refusal:
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         retry = lenient.reshape(data, error, WireMessage)
         if isinstance(retry, AccountNotice):
-            return _checked(retry)
+            return _checked(retry, latest)
         if isinstance(retry, Control | Refusal):
             return retry
         message = retry
@@ -86,11 +92,10 @@ def decode(data: Data) -> AccountMessage | Control | Refusal:
             and (profit is None or -0.005 < equity - balance - figures.credit - profit < 0.005)
             and figures.currency in _CURRENCIES
             and (seq is None or seq < MAX_SEQ)
-            and 1999 < message.ts.year < 2100
-            and message.account_id.isprintable()
+            and EARLIEST < message.ts < latest
         ):
             return message
-    problem = _envelope_problem(message) or _data_problem(message, data)
+    problem = _envelope_problem(message, latest) or _data_problem(message, data)
     return _canonical(message) if problem is None else _refused(message, problem)
 
 
@@ -116,8 +121,8 @@ def figures_problem(figures: AccountFigures, *, credit_given: bool = True) -> tu
     return None
 
 
-def _checked(notice: AccountNotice) -> AccountNotice | Refusal:
-    problem = _envelope_problem(notice)
+def _checked(notice: AccountNotice, latest: datetime) -> AccountNotice | Refusal:
+    problem = _envelope_problem(notice, latest)
     return notice if problem is None else _refused(notice, problem)
 
 
@@ -125,12 +130,14 @@ def _refused(message: Envelope, problem: tuple[str, str]) -> Refusal:
     return Refusal(*problem, message.account_id if message.account_id.isprintable() else None)
 
 
-def _envelope_problem(message: Envelope) -> tuple[str, str] | None:
+def _envelope_problem(message: Envelope, latest: datetime) -> tuple[str, str] | None:
     """Why a well-formed envelope cannot be trusted, as (reason, detail), or None."""
     if not message.account_id.isprintable():
         return "bad_text", "control character - at `$.account_id`"
-    if not 1999 < message.ts.year < 2100:
-        return "bad_time", f"{message.ts.isoformat()} is no time of this century - at `$.ts`"
+    if message.ts >= latest:
+        return "future_time", f"{message.ts.isoformat()} is too far ahead - at `$.ts`"
+    if message.ts <= EARLIEST:
+        return "bad_time", f"{message.ts.isoformat()} is before this century - at `$.ts`"
     if message.seq is not None and message.seq >= MAX_SEQ:
         return "out_of_range", f"{message.seq} is no sequence number - at `$.seq`"
     return None

@@ -26,7 +26,7 @@ from monitoring.upstream.fxsocket.stream import TOO_BIG, Ended, Sink, Stream, St
 from monitoring.upstream.fxsocket.wire import Control
 
 BAD_KEY, NO_SCOPE, RESTART = 4401, 4403, 1012
-AHEAD = timedelta(hours=24)  # a frame from further in the future would reset days that have not come
+AHEAD = timedelta(hours=24)  # how far ahead of our clock a frame's time may be
 State = Literal["connecting", "connected", "disconnected", "auth_failed", "maintenance"]
 
 log = logging.getLogger(__name__)
@@ -180,28 +180,21 @@ class FxSocketFeed:
         health = self.health
         health.frames += 1
         health.bytes += len(data)
-        message = decode(data)
+        message = decode(data, self._horizon)
         if type(message) is AccountUpdate:
-            if message.ts < self._horizon:
-                self._newest = message.ts
-                recorder = self._recorder
-                if recorder is not None and recorder.recording:
-                    recorder.note(message)
-                self._deliver(message, stamp)
-                return
+            self._newest = message.ts
+            recorder = self._recorder
+            if recorder is not None and recorder.recording:
+                recorder.note(message)
+            self._deliver(message, stamp)
         elif isinstance(message, Refusal):
             self._refused(message, stamp)
-            return
         elif isinstance(message, Control):
             self._control(message)
-            return
-        self._rare(message, stamp)
+        else:
+            self._rare(message, stamp)
 
     def _rare(self, message: AccountMessage, stamp: datetime) -> None:
-        if message.ts >= self._horizon:
-            text = f"{message.ts.isoformat()} is more than a day ahead - at `$.ts`"
-            self._refused(Refusal("future_time", text, message.account_id), stamp)
-            return
         self._newest = message.ts
         if self._recorder is not None:
             self._recorder.note(message)

@@ -32,10 +32,14 @@ class _Listener(WSListener):
         self._sink.opened()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        kind = frame.msg_type
-        if kind is _TEXT and frame.fin:
+        # RFC 6455: control frames are whole and at most 125 bytes. `msg_type` is asked only where that does not decide.
+        if frame.payload_size > 125 and frame.fin and self._parts is None:
             self._take(frame.get_payload_as_bytes())
-        elif kind in (_TEXT, _BINARY, _CONTINUATION):
+            if frame.last_in_buffer:
+                self._sink.flushed()
+            return
+        kind = frame.msg_type
+        if kind in (_TEXT, _BINARY, _CONTINUATION):
             self._fragment(frame)
         elif kind is _PONG:
             self._sink.pong()
