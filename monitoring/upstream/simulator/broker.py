@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import count
 
 from monitoring.upstream.simulator import wire
@@ -91,7 +91,7 @@ class Broker:
         check_stops(quote, ticket.side, ticket.sl, ticket.tp, ticket.price)
         watch = self.watches.get(account.id)
         if watch is not None:
-            check_order(watch.rules, account, symbol.name, ticket.units, self._now())
+            check_order(watch.rules, account, symbol.name, ticket.units, self.events.now())
         price = quote.ask if ticket.side > 0 else quote.bid
         needed = price * ticket.units * quote.num // (quote.den * min(account.leverage, symbol.max_leverage))
         free = account.equity - account.margin
@@ -282,9 +282,6 @@ class Broker:
         """Take orders again."""
         account.locked, account.lock_reason, account.locked_until = False, None, None
         self.events.emit(account, "account_unlocked", {"id": account.id, "reason": reason, "until": None})
-
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self.events.now_ms() / 1000, UTC)
 
 
 def check_stops(quote: Quote, side: int, sl: int | None, tp: int | None, price: int | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from monitoring.upstream.simulator import wire
 from monitoring.upstream.simulator.ledger import Account
@@ -65,6 +66,10 @@ class Events:
     def now_ms(self) -> int:
         """Wall time, ms since 1970."""
         return int(self._clock() * 1000)
+
+    def now(self) -> datetime:
+        """Wall time, aware."""
+        return datetime.fromtimestamp(self._clock(), UTC)
 
     def emit(self, account: Account, kind: str, data: wire.Json, *, force: bool = False) -> None:
         """Number, remember and deliver one event; an account that does not report is silent unless `force`."""

@@ -162,7 +162,8 @@ async def put_rules(request: web.Request) -> web.Response:
     rules = parse_rules({key: _plain(value) for key, value in body.items() if key != "version"})
     history = service.rules_history.setdefault(account.id, [])
     rules.version = len(history) + 1
-    service.world.broker.watches[account.id] = Watch(rules)
+    watch = service.world.broker.watches[account.id] = Watch(rules)
+    watch.begin(account, service.world.events.now())
     shown = _builtins(rules)
     history.append({"version": rules.version, "at": wire.iso(service.world.events.now_ms()), "rules": shown})
     service.world.events.emit(account, "risk_rules_updated", {"id": account.id, **shown})
@@ -205,7 +206,7 @@ async def list_trades(request: web.Request) -> web.Response:
     high = int(end.timestamp() * 1000) if end else 1 << 62
     kind = request.query.get("type", "").lower()
     chosen = [t for t in account.trades if low <= t.close_time < high and kind in ("", t.kind.lower())]
-    found = page(request, sorted(chosen, key=lambda trade: (trade.close_time, trade.deal)))
+    found = page(request, chosen)  # kept in the order of booking
     found["data"] = [wire.trade_object(trade) for trade in found["data"]]
     return json_response(found)
 

@@ -95,13 +95,17 @@ class Watch:
         self._peak = 0
         self._said: set[tuple[str, str]] = set()
 
-    def look(self, account: Account, now: datetime) -> list[Json]:
-        """The rule_breach data that became true with this look."""
-        equity = account.equity
-        day = now.date().isoformat()
+    def begin(self, account: Account, now: datetime) -> None:
+        """Start a day at the account's equity; the marks rise."""
+        day, equity = now.date().isoformat(), account.equity
         if day != self._day:
             self._day, self._reference, self._said = day, equity, set()
         self._peak = max(self._peak, equity, account.initial)
+
+    def look(self, account: Account, now: datetime) -> list[Json]:
+        """The rule_breach data that became true with this look."""
+        self.begin(account, now)
+        equity = account.equity
         anchor = self._peak if self.rules.drawdown_mode == "trailing" else account.initial
         found = []
         for rule, share, reference, base in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -16,6 +17,7 @@ from monitoring.upstream.simulator.parse import Body, body_of, texts
 from monitoring.upstream.simulator.service import Service
 
 MAX_MESSAGE = 1024 * 1024
+WORDS = {4401: "bad key", 4403: "scope", 4408: "no pong", 4429: "slow consumer", 1012: "restart"}
 KINDS = frozenset({
     "account_update", "position_open", "position_modified", "position_close", "order_opened", "order_closed",
     "order_update", "order_rejected", "connection_lost", "connection_restored", "auth_failed", "rule_breach",
@@ -38,14 +40,35 @@ async def stream(request: web.Request) -> web.WebSocketResponse:
         await socket.close(code=4403 if refusal.status == 403 else 4404, message=refusal.message.encode()[:120])
         return socket
     service.hub.join(reader)
+    _greet(reader, service)
+    listener = asyncio.create_task(_listen(socket, reader, service))
     keeper = asyncio.create_task(_keep(socket, reader, service))
     try:
-        _greet(reader, service)
-        await _listen(socket, reader, service)
+        await asyncio.wait({listener, keeper}, return_when=asyncio.FIRST_COMPLETED)
+        await _stop(listener)
+        await _stop(keeper)
+        if reader.close_code is not None:
+            await _say_goodbye(socket, reader, reader.close_code)
     finally:
-        service.hub.leave(reader)
+        listener.cancel()
         keeper.cancel()
+        service.hub.leave(reader)
     return socket
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    """End a task of the socket; its own failure is raised."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def _say_goodbye(socket: web.WebSocketResponse, reader: Reader, code: int) -> None:
+    """Send the close frame and wait a little for the peer's; one that reads nothing is cut off."""
+    try:
+        await asyncio.wait_for(socket.close(code=code, message=WORDS.get(code, "").encode()), 3.0)
+    except TimeoutError:
+        reader.transport.abort()
 
 
 def _open(reader: Reader, service: Service, request: web.Request) -> None:
@@ -83,7 +106,7 @@ async def _listen(socket: web.WebSocketResponse, reader: Reader, service: Servic
 
 
 async def _keep(socket: web.WebSocketResponse, reader: Reader, service: Service) -> None:
-    """Ping each heartbeat; close when nothing comes back, or when somebody asks for it."""
+    """Ping each heartbeat; ends when nothing comes back, or when somebody asks for the close."""
     while reader.close_code is None:
         try:
             await asyncio.wait_for(reader.closing.wait(), service.heartbeat)
@@ -94,12 +117,6 @@ async def _keep(socket: web.WebSocketResponse, reader: Reader, service: Service)
                 reader.close(4408)
             elif reader.stuck_since is None:
                 await socket.ping()
-    words = {4401: "bad key", 4403: "scope", 4408: "no pong", 4429: "slow consumer", 1012: "restart"}
-    closing = socket.close(code=reader.close_code, message=words.get(reader.close_code, "").encode())
-    try:
-        await asyncio.wait_for(closing, 3.0)
-    except TimeoutError:
-        reader.transport.abort()  # it does not even read its close frame
 
 
 def _answer(reader: Reader, service: Service, raw: bytes) -> wire.Json:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from monitoring.upstream.simulator import people, traders
 from monitoring.upstream.simulator.broker import Broker
@@ -155,7 +154,7 @@ class World:
             self.broker.unlock(account, "expired")
         watch = self.broker.watches.get(account.id)
         if watch is not None:
-            for data in watch.look(account, datetime.fromtimestamp(now_ms / 1000, UTC)):
+            for data in watch.look(account, self.events.now()):
                 self._enforce(account, data)
         if account.positions:
             self.broker.stop_out(account)
