@@ -11,17 +11,20 @@ CRITICAL_QUEUE = "alerts_critical"
 
 
 class AlertsConfig(AppConfig):
-    """Wires alerting into the desk's fragments and Celery's worker."""
+    """Wires alerting into the desk's fragments, Celery's worker and the web's metrics."""
 
     name = "alerts"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Give the desk its rail and the alert worker its own sweep."""
+        """Give the desk its rail, the alert worker its own sweep, and the web's /metrics its figures."""
+        from alerts.deliveries.metrics import AlertCollector
         from alerts.views.rail import pushed_rail
         from monitoring.replica import register_fragment
+        from monitoring.views.health import add_figures
 
         register_fragment("alert-rail", pushed_rail, "alerts/_rail.html")
+        add_figures(AlertCollector())
         worker_ready.connect(_start_standby, dispatch_uid="alerts.standby")
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import DatabaseError
 from django.db.models import Count, ExpressionWrapper, F, Min, Q, Sum, fields
 from django.utils import timezone
-from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -16,51 +17,65 @@ from prometheus_client.registry import Collector
 from alerts.models import UNSETTLED, Alert, AttemptOutcome, Delivery, DeliveryAttempt, DeliveryState
 from monitoring.models import RiskEvent
 
+log = logging.getLogger(__name__)
+
+SWEEP = "sweep"  # who routed an event that no hint came for: evaluate's `by`
 BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 
 class AlertCollector(Collector):
-    """Asks PostgreSQL at each scrape; register it in a process that serves /metrics."""
+    """Asks PostgreSQL at each scrape; for the web processes, never for the monitor."""
 
     def describe(self) -> Iterable[Metric]:
         """Nothing beforehand: registering must not query."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """The families of alerting.md 5.8 that the first cut has."""
-        now = timezone.now()
-        age = GaugeMetricFamily("riskdesk_deliveries_pending_age_seconds", "Age of the oldest delivery not yet settled")
-        oldest = Delivery.objects.filter(state__in=UNSETTLED, next_attempt_at__isnull=False).aggregate(
-            at=Min("created_at")
-        )
-        age.add_metric([], (now - oldest["at"]).total_seconds() if oldest["at"] else 0.0)
-        yield age
-        states = GaugeMetricFamily("riskdesk_deliveries", "Deliveries by state", labels=["state"])
-        counted = dict(Delivery.objects.values_list("state").annotate(n=Count("pk")).order_by())
-        for state in DeliveryState.values:
-            states.add_metric([state], counted.get(state, 0))
-        yield states
-        yield CounterMetricFamily(
-            "riskdesk_deliveries_dead", "Deliveries given up", value=counted.get(DeliveryState.DEAD.value, 0)
-        )
-        refused = DeliveryAttempt.objects.filter(http_status=429).count()
-        yield CounterMetricFamily("riskdesk_provider_429", "Times a provider asked to slow down", value=refused)
-        tried = CounterMetricFamily("riskdesk_delivery_attempts", "Attempts by outcome", labels=["outcome"])
-        outcomes = dict(DeliveryAttempt.objects.values_list("outcome").annotate(n=Count("pk")).order_by())
-        for outcome in AttemptOutcome.values:
-            tried.add_metric([outcome], outcomes.get(outcome, 0))
-        yield tried
-        firing = GaugeMetricFamily("riskdesk_alerts_open", "Alerts not resolved", labels=["state", "severity"])
-        for state, severity, n in (
-            Alert.objects.filter(resolved_at=None).values_list("state", "severity").annotate(n=Count("pk")).order_by()
-        ):
-            firing.add_metric([state, severity], n)
-        yield firing
-        unrouted = RiskEvent.objects.filter(routed_at=None).count()
-        yield GaugeMetricFamily(
-            "riskdesk_risk_events_unrouted", "Risk events that alerting has not read", value=unrouted
-        )
-        yield _event_to_sent()
+        """Every figure, or that they cannot be read now."""
+        readable = GaugeMetricFamily("riskdesk_alert_rows_readable", "1 while PostgreSQL answers", value=1)
+        try:
+            found = list(_figures(timezone.now()))
+        except DatabaseError as error:
+            log.warning("No alert figures: %s", type(error).__name__)
+            readable, found = GaugeMetricFamily(readable.name, readable.documentation, value=0), []
+        yield readable
+        yield from found
+
+
+def _figures(now: datetime) -> Iterator[Metric]:
+    """The families of alerting.md 5.8 that the first cut has."""
+    age = GaugeMetricFamily("riskdesk_deliveries_pending_age_seconds", "Age of the oldest delivery not yet settled")
+    oldest = Delivery.objects.filter(state__in=UNSETTLED, next_attempt_at__isnull=False).aggregate(at=Min("created_at"))
+    age.add_metric([], (now - oldest["at"]).total_seconds() if oldest["at"] else 0.0)
+    yield age
+    states = GaugeMetricFamily("riskdesk_deliveries", "Deliveries by state", labels=["state"])
+    counted = dict(Delivery.objects.values_list("state").annotate(n=Count("pk")).order_by())
+    for state in DeliveryState.values:
+        states.add_metric([state], counted.get(state, 0))
+    yield states
+    yield CounterMetricFamily(
+        "riskdesk_deliveries_dead", "Deliveries given up", value=counted.get(DeliveryState.DEAD.value, 0)
+    )
+    refused = DeliveryAttempt.objects.filter(http_status=429).count()
+    yield CounterMetricFamily("riskdesk_provider_429", "Times a provider asked to slow down", value=refused)
+    tried = CounterMetricFamily("riskdesk_delivery_attempts", "Attempts by outcome", labels=["outcome"])
+    outcomes = dict(DeliveryAttempt.objects.values_list("outcome").annotate(n=Count("pk")).order_by())
+    for outcome in AttemptOutcome.values:
+        tried.add_metric([outcome], outcomes.get(outcome, 0))
+    yield tried
+    firing = GaugeMetricFamily("riskdesk_alerts_open", "Alerts not resolved", labels=["state", "severity"])
+    for state, severity, n in (
+        Alert.objects.filter(resolved_at=None).values_list("state", "severity").annotate(n=Count("pk")).order_by()
+    ):
+        firing.add_metric([state, severity], n)
+    yield firing
+    unhinted = RiskEvent.objects.filter(at__gte=now - timedelta(hours=1), lease_owner=SWEEP).count()
+    yield GaugeMetricFamily(
+        "riskdesk_alert_hints_lost", "Events of the last hour that no hint came for", value=unhinted
+    )
+    unrouted = RiskEvent.objects.filter(routed_at=None).count()
+    yield GaugeMetricFamily("riskdesk_risk_events_unrouted", "Risk events that alerting has not read", value=unrouted)
+    yield _event_to_sent()
 
 
 def _event_to_sent() -> HistogramMetricFamily:
@@ -80,11 +95,3 @@ def _event_to_sent() -> HistogramMetricFamily:
         labels = [row["destination__name"], row["alert__severity"]]
         family.add_metric(labels, [*buckets, ("+Inf", row["n"])], row["total"].total_seconds())
     return family
-
-
-_collector = AlertCollector()
-
-
-def register(registry: CollectorRegistry = REGISTRY) -> None:
-    """Have this process's /metrics include alerting; call once."""
-    registry.register(_collector)

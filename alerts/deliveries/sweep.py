@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
-from prometheus_client import Counter
 
 from alerts.deliveries.dispatch import dispatch_due, doubt
 from alerts.deliveries.episodes import TIMER, NotAllowed, transition
@@ -27,7 +26,6 @@ GRACE = timedelta(milliseconds=300)  # a hint's head start
 BATCH = 200
 SENDS, SEND_SECONDS = 50, 10.0
 PUT_OFF = timedelta(seconds=5)
-HINTS_LOST = Counter("riskdesk_alert_hints_lost_total", "Risk events that the sweep found without a hint having come")
 
 
 def sweep() -> int:
@@ -72,15 +70,13 @@ def _unrouted_accounts(now: datetime) -> list[int | None]:
 def _evaluate(account_id: int | None, now: datetime) -> int:
     """Route an account's events; one that cannot be routed is put off, said, and does not hold up the others."""
     try:
-        done = evaluate_account(account_id, by="sweep")
+        return evaluate_account(account_id, by="sweep")
     except (OperationalError, InterfaceError):  # PostgreSQL is away: the event is not to blame
         raise
     except Exception:
         log.exception("The events of account %s could not be routed; the next try is in %s", account_id, PUT_OFF)
         RiskEvent.objects.filter(Q(account_id=account_id), routed_at=None).update(lease_until=now + PUT_OFF)
         return 0
-    HINTS_LOST.inc(done)
-    return done
 
 
 def _reclaim(now: datetime) -> int:

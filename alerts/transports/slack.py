@@ -17,7 +17,8 @@ from alerts.transports.base import Message, Receipt, TransportError, parse_retry
 
 TIMEOUTS = httpx.Timeout(10.0, connect=3.0)
 TOTAL_SECONDS = 10.0
-HEADER_LIMIT, SECTION_LIMIT, FIELD_LIMIT, FIELDS_LIMIT, TEXT_LIMIT = 150, 2800, 2000, 10, 4000
+# Slack's own limits are wider, but all blocks together may have about 13,200 signs.
+HEADER_LIMIT, SECTION_LIMIT, FIELD_LIMIT, FIELDS_LIMIT, TEXT_LIMIT = 150, 2800, 500, 10, 4000
 ANSWER_LIMIT = 4096
 TRANSIENT = {"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"}
 _SPECIAL = re.compile(r"@(?=(channel|here|everyone|group)\b)|<(?=[!@#])", re.IGNORECASE)
@@ -53,8 +54,7 @@ def payload(message: Message) -> dict[str, Any]:
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": cut(headline, HEADER_LIMIT), "emoji": False}}
     ]
-    if message.text:
-        text = cut(escaped(message.text), SECTION_LIMIT)
+    if text := cut(escaped(message.text), SECTION_LIMIT):  # Slack refuses an empty section
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}})
     if message.facts:
         fields = [

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client.registry import Collector
 
 from monitoring import replica
 
@@ -19,6 +20,11 @@ _registry = CollectorRegistry()
 _accounts = Gauge("riskdesk_web_accounts", "Accounts in this web process's copy", registry=_registry)
 _age = Gauge("riskdesk_web_data_age_seconds", "Age of the newest batch in this web process", registry=_registry)
 _fresh = Gauge("riskdesk_web_data_fresh", "1 while the monitor is heard", registry=_registry)
+
+
+def add_figures(collector: Collector) -> None:
+    """Have /metrics tell a higher layer's figures too; called from its AppConfig.ready()."""
+    _registry.register(collector)
 
 
 @never_cache
