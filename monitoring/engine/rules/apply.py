@@ -46,7 +46,8 @@ def apply(snapshot: Snapshot, account: Account, message: AccountMessage) -> list
         events += _evaluate(snapshot, account, message.ts)
     else:
         _remember(account, message)
-        state.structure_seq = message.seq if message.seq is not None else state.structure_seq
+        if message.seq is not None and not isinstance(message, messages.AccountNotice):
+            state.structure_seq = message.seq
         if state.last_ts is None or message.ts > state.last_ts:
             state.last_ts = message.ts
         events += _apply_other(snapshot, account, message)

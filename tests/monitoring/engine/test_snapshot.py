@@ -183,3 +183,22 @@ def test_a_state_of_another_rule_set_is_refused(desk: Desk) -> None:
     other = parse_rule_set(document(DAILY, version=4))
     with pytest.raises(ValueError, match="another rule set"):
         Snapshot().add("acc_1", other, state=desk.account.dump())
+
+
+def test_an_event_that_no_rule_reads_takes_its_number_only(desk: Desk) -> None:
+    desk.update(99000)
+    desk.send(messages.AccountNotice(account_id="acc_1", ts=desk.now, seq=2, kind="rule_breach"))
+    desk.seq = 2
+    desk.update(99100)
+    assert desk.snapshot.counts.gaps == 0
+    assert desk.account.equity == 9910000
+
+
+def test_a_resync_that_knows_less_than_the_positions_seen_is_asked_for_again(desk: Desk) -> None:
+    desk.update(99000)
+    desk.send(messages.PositionOpened(account_id="acc_1", ts=desk.now, seq=2, data=position()))
+    desk.seq = 2
+    desk.update(99100)
+    desk.send(resync(desk, 99000, 1))
+    assert desk.account.open_positions == 1
+    assert desk.snapshot.gaps == {"acc_1"}
