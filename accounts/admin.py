@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from accounts import audit
 from accounts.models import Account, AuditEntry, Challenge, Phase, Plan, RuleSet, Server, User
+from accounts.permissions import announce_change
 
 if TYPE_CHECKING:
     TableAdmin = admin.ModelAdmin
@@ -59,12 +60,18 @@ class AccountAdmin(TableAdmin[Account]):
 
     def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
         """Save, and say whose account it was and is."""
-        before = Account.objects.filter(pk=obj.pk).values_list("trader__username", flat=True).first()
+        before = User.objects.filter(trading_accounts=obj.pk).first()
         super().save_model(request, obj, form, change)
         if "trader" in form.changed_data:
-            after = obj.trader.username if obj.trader else None
+            if before:
+                announce_change(before.pk)  # his sockets lose the account now
+            names = (before.username if before else None, obj.trader.username if obj.trader else None)
             audit.record(
-                _person(request), "account_owner_changed", obj.public_id, {"from": before, "to": after}, request
+                _person(request),
+                "account_owner_changed",
+                obj.public_id,
+                dict(zip(("from", "to"), names, strict=True)),
+                request,
             )
 
 
