@@ -132,6 +132,13 @@ class Desk:
         packed: Any = self.redis.hget("riskdesk:main:rows", account)
         return None if packed is None else _row.decode(packed)
 
+    def shown(self, account: str) -> AccountRow:
+        """The account's row, which is there or soon will be."""
+        eventually(lambda: self.row(account), within=20, what=f"{account} is published")
+        row = self.row(account)
+        assert row is not None
+        return row
+
     def head(self) -> Batch | None:
         """The newest batch without its rows."""
         packed: Any = self.redis.hget("riskdesk:main:meta", "head")

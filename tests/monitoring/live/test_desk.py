@@ -38,15 +38,14 @@ def test_a_warning_then_a_breach_reach_the_table_the_broker_and_the_page(desk: D
     names = [command["path"] for command in desk.commands("acc_x")]
     assert any("close" in name for name in names), names
     assert any("lock" in name for name in names), names
-    row = eventually(
-        lambda: (row := desk.row("acc_x")) and row.enforcement == "locked" and row, what="the row says flat and locked"
-    )
+    eventually(lambda: desk.shown("acc_x").enforcement == "locked", what="the row says flat and locked")
+    row = desk.shown("acc_x")
     assert (row.severity, row.state, row.locked) == (4, "breached", True)
-    enforcement = eventually(
-        lambda: Enforcement.objects.filter(state="locked").first(), what="the enforcement is recorded as done"
-    )
+    eventually(lambda: Enforcement.objects.filter(state="locked").exists(), what="recorded as done")
+    enforcement = Enforcement.objects.get()
     assert enforcement.flat_at
     assert enforcement.locked_at
+    assert enforcement.equity_at_detection is not None
     assert enforcement.equity_at_detection < 95_000
     assert kinds("acc_x").count("breached") == 1
     assert kinds("acc_x").count("warned") == 1
@@ -59,7 +58,7 @@ def test_an_account_beyond_a_floor_at_adoption_goes_to_review_and_is_left_alone(
     desk.control("/accounts/acc_late/positions", {"symbol": "EURUSD", "type": "BUY", "volume": 1.0})
     desk.put_at("acc_late", equity=80_000.0)
     desk.start_monitor()
-    row = eventually(lambda: desk.row("acc_late"), what="the account is published")
+    row = desk.shown("acc_late")
     assert (row.state, row.enforcement) == ("review", "")
     assert Challenge.objects.get().state == ChallengeState.REVIEW
     assert not desk.truth("acc_late")["locked"]
@@ -88,5 +87,5 @@ def test_dry_run_records_and_sends_nothing_until_somebody_turns_it_on(desk: Desk
 def test_an_account_that_appears_later_is_adopted(desk: Desk) -> None:
     desk.start_monitor()
     desk.make_account("acc_new", balance=50_000.0)
-    row = eventually(lambda: desk.row("acc_new"), what="the new account is published")
+    row = desk.shown("acc_new")
     assert (row.size, row.daily_floor, row.max_floor) == (5_000_000, 4_750_000, 4_500_000)
