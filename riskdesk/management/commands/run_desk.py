@@ -25,6 +25,8 @@ from riskdesk.supervisor import Supervisor
 
 SECOND_SIGNAL_AFTER = 1.5  # seconds; make and the terminal may both pass one Ctrl-C on
 PATIENCE_WITH_START = 120.0
+LATER = ("critical", "worker", "jobs", "beat")  # they need a processor for seconds to start, and nobody waits for them
+HEAD_START = 5.0  # seconds that the others get at most: an upstream that is down must not keep alerts from being sent
 
 
 class Command(BaseCommand):
@@ -95,9 +97,15 @@ class Desk:
         require_free_ports(ports_of(settings))
         await self._start_services()
         await self._prepare()
-        for child in desk_children(settings):
+        first = {child.name: child for child in desk_children(settings)}
+        later = [first.pop(name) for name in LATER]
+        for child in first.values():
             self.supervisor.start(child)
-        await self._wait_until_ready()
+        waiting = asyncio.create_task(self._wait_until_ready())
+        await asyncio.wait([waiting], timeout=HEAD_START)
+        for child in later:
+            self.supervisor.start(child)
+        await waiting
         self._announce(time.monotonic() - began)
 
     async def _start_services(self) -> None:
