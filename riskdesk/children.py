@@ -96,4 +96,6 @@ def simulator_arguments(settings: Any) -> tuple[str, ...]:
     parts = [str(part) for pair in arguments.items() for part in pair]
     if settings.RISKDESK_SIMULATOR_TICKS:
         parts += ["--speed", f"{settings.RISKDESK_SIMULATOR_SPEED:g}", "--ticks", *settings.RISKDESK_SIMULATOR_TICKS]
+    else:
+        parts.append("--demo")  # the newcomer's warning and breach, which a replayed market brings by itself
     return ("run_simulator", *parts)
