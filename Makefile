@@ -45,7 +45,7 @@ lock: .venv/.installed-dev ## rewrite the lock files (UPGRADE=--upgrade for newe
 	done
 
 chromium: .venv/.installed-dev
-	@$(BIN)/python scripts/chromium.py
+	@$(BIN)/python -m scripts.chromium
 
 clean: ## remove the desk's state and every cache (.venv stays)
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m riskdesk.removal "$(STATE)"; else rm -rf "$(STATE)"; fi

@@ -72,10 +72,14 @@ async def ended(process: subprocess.Popen[bytes]) -> int:
     loop = asyncio.get_running_loop()
     code: asyncio.Future[int] = loop.create_future()
 
+    def tell(found: int) -> None:
+        if not code.done():
+            code.set_result(found)
+
     def watch() -> None:
         found = process.wait()
         with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody asks any more
-            loop.call_soon_threadsafe(lambda: code.done() or code.set_result(found))
+            loop.call_soon_threadsafe(tell, found)
 
     threading.Thread(target=watch, name=f"wait-{process.pid}", daemon=True).start()
     return await code

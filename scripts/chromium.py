@@ -34,9 +34,13 @@ def starts(path: str) -> bool:
         return False
 
 
-def available() -> bool:
-    """Whether a browser that starts is there."""
-    return any(path is not None and starts(path) for path in (system_chromium(), playwright_chromium()))
+def chromium_path() -> str | None:
+    """The browser that the tests use: the system's if it starts, else Playwright's own."""
+    for find in (system_chromium, playwright_chromium):
+        path = find()
+        if path is not None and starts(path):
+            return path
+    return None
 
 
 def attempt(*commands: list[str]) -> bool:
@@ -45,20 +49,25 @@ def attempt(*commands: list[str]) -> bool:
         print("  " + " ".join(command), flush=True)
         if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:
             return False
-    return available()
+    return chromium_path() is not None
+
+
+def may_sudo() -> bool:
+    """Whether sudo works here without a password."""
+    if shutil.which("sudo") is None:
+        return False
+    return subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
 
 
 def main() -> int:
     """Find or install a browser."""
-    if available():
+    if chromium_path() is not None:
         return 0
     print("no Chromium found: installing one for the browser tests", flush=True)
-    root = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    may = not root or subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0 \
-        if shutil.which("sudo") or not root else False  # fmt: skip
-    if may and shutil.which("apt-get"):
-        env = ["env", "DEBIAN_FRONTEND=noninteractive"]
-        if attempt([*root, *env, "apt-get", "update", "-q"], [*root, *env, "apt-get", "install", "-qy", "chromium"]):
+    prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    if shutil.which("apt-get") and (not prefix or may_sudo()):
+        apt = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
+        if attempt([*apt, "update", "-q"], [*apt, "install", "-qy", "chromium"]):
             return 0
     if attempt([sys.executable, "-m", "playwright", "install", "chromium"]):
         return 0

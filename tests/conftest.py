@@ -12,24 +12,12 @@ import redis
 from django.conf import settings
 
 from riskdesk import services as embedded
+from scripts.chromium import chromium_path
 
 DATABASE_FIXTURES = frozenset(
     {"db", "transactional_db", "live_server", "django_db_setup", "django_db_serialized_rollback"}
 )
 SERVICE_FIXTURES = DATABASE_FIXTURES | {"services", "redis_url", "service_env", "database_url"}
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-def chromium_path() -> str | None:
-    """The browser of the e2e tests: RISKDESK_CHROMIUM, else the system's, else Playwright's own."""
-    for candidate in (os.environ.get("RISKDESK_CHROMIUM", ""), *CHROMIUM_NAMES):
-        if candidate and (found := shutil.which(candidate)):
-            return found
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        own = playwright.chromium.executable_path
-    return own if Path(own).exists() else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 OURS = ("RISKDESK_", "DATABASE_URL", "REDIS_URL", "PORT")
 for name in [name for name in os.environ if name.startswith(OURS[0]) or name in OURS[1:]]:
-    if name != "RISKDESK_TEST_STATE_DIR":
+    if name not in {"RISKDESK_TEST_STATE_DIR", "RISKDESK_CHROMIUM"}:
         del os.environ[name]
 os.environ["RISKDESK_ENV_FILE"] = ""
 # A short path: a unix socket's has 107 bytes at most. Emptied by tests/conftest.py at the end of the run.
