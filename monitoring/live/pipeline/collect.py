@@ -149,7 +149,7 @@ def _measure(row: ServerRow, last_frame_at: datetime | None, now: datetime) -> N
     if row.lag_ms is not None:
         metrics.FEED_LAG.labels(name).set(row.lag_ms / 1000)
     if last_frame_at is not None:
-        metrics.UPDATE_AGE.labels(name).set((now - last_frame_at).total_seconds())
+        metrics.UPDATE_AGE.labels(name).set(max(0.0, (now - last_frame_at).total_seconds()))
 
 
 def server_rows(pipelines: Sequence[Pipeline], now: datetime) -> list[ServerRow]:

@@ -35,7 +35,7 @@ from monitoring.upstream.base import UpstreamConfig
 log = structlog.get_logger(__name__)
 TICK, CLOCK = 0.1, 1.0
 RECORDED_EVERY = 2.0
-FIRST_SYNC = 10.0  # how long a start waits for its upstream before it says ready all the same
+FIRST_SYNC = 10.0  # how long a start waits without any progress before it says ready all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +185,11 @@ class Monitor:
 
     async def _get_ready(self) -> None:
         """Ready means: recovered, and the upstream's present known, or clearly not to be had."""
-        deadline = time.monotonic() + FIRST_SYNC
-        while time.monotonic() < deadline and not self._synced():  # noqa: ASYNC110  # nothing announces it
+        seen, deadline = (0, 0), time.monotonic() + FIRST_SYNC
+        while time.monotonic() < deadline and not self._synced():
             await asyncio.sleep(0.1)
+            if (now_seen := self._known_accounts()) != seen:  # ten thousand adoptions take their time
+                seen, deadline = now_seen, time.monotonic() + FIRST_SYNC
         self.enforcer.sweep()
         self.ready = True
         accounts = len(self.pipeline.snapshot.accounts)
@@ -195,9 +197,13 @@ class Monitor:
         await asyncio.Event().wait()  # the other tasks decide when the run is over
 
     def _synced(self) -> bool:
+        watched, known = self._known_accounts()
+        return self._linked.is_set() and not self.pipeline.wants_listing and watched == known and self.roster.loaded
+
+    def _known_accounts(self) -> tuple[int, int]:
+        """How many accounts are watched, and of how many the upstream has told the figures."""
         accounts = self.pipeline.snapshot.accounts.values()
-        known = all(account.figures is not None for account in accounts)
-        return self._linked.is_set() and not self.pipeline.wants_listing and known and self.roster.loaded
+        return len(accounts), sum(account.figures is not None for account in accounts)
 
     def _link(self, link: Link) -> None:
         if link.state in {"connected", "alive"}:
