@@ -19,8 +19,8 @@ LAST = (
 SIZES = (2_500_000, 5_000_000, 10_000_000, 10_000_000, 10_000_000, 20_000_000)  # cents
 GROUPS = ("two-step/phase-1",) * 12 + ("two-step/phase-2",) * 5 + ("two-step/funded",) * 3
 STYLES = (
-    ("idle",) * 30 + ("swing",) * 34 + ("scalper",) * 12 + ("copier",) * 8 + ("hedger",) * 8 + ("martingale",) * 4
-    + ("gambler",) * 4
+    ("idle",) * 24 + ("swing",) * 30 + ("scalper",) * 12 + ("copier",) * 8 + ("hedger",) * 8 + ("martingale",) * 4
+    + ("gambler",) * 4 + ("fader",) * 10
 )  # fmt: skip
 FIRST_LOGIN = 500_001
 
@@ -48,7 +48,7 @@ class Person:
 
 def person(seed: int, number: int) -> Person:
     """The holder of account `number` (from 1): the same for the same seed, whoever else trades."""
-    dice = random.Random(f"person-{seed}-{number}")
+    dice = random.Random(f"holder-{seed}-{number}")
     name = f"{dice.choice(FIRST)} {dice.choice(LAST)}"
     size, group, style = dice.choice(SIZES), dice.choice(GROUPS), dice.choice(STYLES)
     if number == 1:  # the demo's own trader: calm, and in the first phase

@@ -19,7 +19,7 @@ REFERENCE_RISK = 5.4  # cents a unit and root second: what 0.01 lot of EURUSD mo
 class Trader:
     """One trader; `due` is the world's step at which it acts next."""
 
-    __slots__ = ("account", "broker", "copied", "dice", "due", "favourite", "leader", "levels", "style")
+    __slots__ = ("account", "broker", "copied", "dice", "due", "favourite", "leader", "level", "levels", "style")
 
     def __init__(self, account: Account, broker: Broker, style: str, seed: str, leader: Account | None = None) -> None:
         self.account = account
@@ -28,6 +28,7 @@ class Trader:
         self.dice = random.Random(seed)
         self.due = 0
         self.levels = 0
+        self.level = 0  # the favourite's bid when it last looked
         self.leader = leader
         self.copied: dict[int, int] = {}
         listed = [name for name in FAVOURITES if name in broker.quotes] or sorted(broker.quotes)
@@ -153,6 +154,20 @@ def _gambler(trader: Trader) -> float:
     return dice.uniform(45, 240)
 
 
+def _fader(trader: Trader) -> float:
+    """Buys what falls fast and sells what rises fast, without a stop: idle in a calm market, ruined by the news."""
+    positions, quote = list(trader.account.positions.values()), trader.broker.quotes[trader.favourite]
+    moved, trader.level = (quote.bid - trader.level if trader.level else 0), quote.bid
+    result = sum(position.profit + 2 * position.commission for position in positions)
+    if positions and result > trader.account.initial // 150:
+        for position in positions:
+            trader.leave(position)
+    elif quote.open and abs(moved) > 7 * quote.symbol.spread and len(positions) < 3:
+        kind = "BUY" if moved < 0 else "SELL"
+        trader.broker.order(trader.account, Ticket(quote.symbol.name, kind, trader.units(quote, 12)))
+    return trader.dice.uniform(5, 10)
+
+
 def _hedger(trader: Trader) -> float:
     dice, positions = trader.dice, list(trader.account.positions.values())
     if not positions:
@@ -194,6 +209,7 @@ STYLES: dict[str, Callable[[Trader], float]] = {
     "scalper": _scalper,
     "martingale": _martingale,
     "gambler": _gambler,
+    "fader": _fader,
     "hedger": _hedger,
     "copier": _copier,
 }
