@@ -44,7 +44,7 @@ LEASE = timedelta(seconds=45)
 RETRY_AFTER_CAP = 15 * 60.0
 BACKOFF_CAP = 300.0
 DEGRADED_AFTER = 5
-RECORD_TRIES, RECORD_PAUSE = 20, 1.0  # an outage of PostgreSQL of up to 20 s loses no outcome
+RECORD_TRIES, RECORD_PAUSE = 14, 1.0  # an outage of PostgreSQL of so many seconds loses no outcome (task limit: 25)
 CLAIMABLE = Q(state=DeliveryState.PENDING) | Q(state=DeliveryState.UNKNOWN, next_attempt_at__isnull=False)
 _pause = threading.Event()
 

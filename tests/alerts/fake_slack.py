@@ -21,7 +21,8 @@ class Answer:
     """One scripted answer; the default is Slack's yes.
 
     `shown`: whether the message reached the channel all the same. `reset`: drop the connection in place of an answer.
-    `hang`: hold the answer back until `release()`. `trickle`: one header byte at a time, for ever.
+    `late`: answer only after `release()`. `hang`: never, the connection ends with `release()`.
+    `trickle`: one header byte at a time, for ever.
     """
 
     status: int = 200
@@ -30,6 +31,7 @@ class Answer:
     shown: bool = False
     reset: bool = False
     hang: bool = False
+    late: bool = False
     trickle: bool = False
 
 
@@ -97,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(400, "invalid_payload")
             return
         answer = slack.take(message)
-        if answer.hang:
+        if answer.hang or answer.late:
             slack.wait()
         if answer.trickle:
             self._trickle()

@@ -18,6 +18,7 @@ from alerts.models import Alert, Delivery, DeliveryAttempt, Destination
 from alerts.transports import slack as transport
 from tests.alerts.conftest import MakeAccount, MakeEvent
 from tests.alerts.fake_slack import Answer, FakeSlack
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -60,6 +61,31 @@ def test_of_many_racing_workers_one_sends(breach: Delivery, slack: FakeSlack) ->
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(one, range(16))) == 1
     assert slack.received() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_outcome_outlives_a_lost_connection_to_postgresql(breach: Delivery, slack: FakeSlack) -> None:
+    """Forgotten, it would be in doubt and go out a second time."""
+    slack.script(Answer(shown=True, late=True))
+
+    def one() -> bool:
+        try:
+            return deliver(breach.pk)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(one)
+        eventually(lambda: slack.received() == 1, what="the request")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        slack.release()
+        assert sending.result(timeout=20)
+    breach.refresh_from_db()
+    assert (breach.state, slack.received()) == ("sent", 1)
 
 
 def test_a_failure_is_tried_again_until_it_arrives(breach: Delivery, slack: FakeSlack) -> None:
