@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 SWEEP_LOCK = 0x52440002
 GRACE = timedelta(milliseconds=300)  # a hint's head start
 BATCH = 200
-SENDS, SEND_SECONDS = 50, 10.0
+SENDS, SEND_SECONDS = 50, 5.0  # the last send and its record still end within the task limit
 PUT_OFF = timedelta(seconds=5)
 
 
