@@ -60,7 +60,8 @@ class World:
     def admit(self, person: people.Person) -> Account:
         """A simulated trader opens an account."""
         account = self.add(person.id, person.login, person.name, person.group, person.size)
-        leader = self.accounts.get(f"acc_{2 + person.number % 9}") if person.style == "copier" else None
+        # acc_2 and acc_3: the demo never ruins them, so that one victim is one breach
+        leader = self.accounts.get(f"acc_{2 + person.number % 2}") if person.style == "copier" else None
         trader = Trader(account, self.broker, person.style, f"trader-{self.seed}-{person.number}", leader)
         self.traders[account.id] = trader
         trader.due = self.steps + int(trader.dice.uniform(1, 60) / self.seconds)
