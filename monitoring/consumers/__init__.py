@@ -4,5 +4,14 @@ from __future__ import annotations
 
 from monitoring.consumers.account import AccountConsumer, OwnAccountsConsumer
 from monitoring.consumers.desk import DeskConsumer
+from monitoring.consumers.feeds import FeedsConsumer
+from monitoring.consumers.pages import AccountPageConsumer, MePageConsumer
 
-__all__ = ["AccountConsumer", "DeskConsumer", "OwnAccountsConsumer"]
+__all__ = [
+    "AccountConsumer",
+    "AccountPageConsumer",
+    "DeskConsumer",
+    "FeedsConsumer",
+    "MePageConsumer",
+    "OwnAccountsConsumer",
+]

@@ -36,6 +36,10 @@ class AccountConsumer(LiveConsumer):
         """The HTML that the page shows of an account, besides its cells; called in a worker thread."""
         return ()
 
+    def cells_of(self, row: AccountRow) -> Cells:
+        """The cells that the page shows of an account; called in the event loop."""
+        return replica.get().cells(row)
+
     async def wanted(self, user: SocketUser) -> tuple[str, ...]:
         """The accounts that this socket is about."""
         return (str(self.scope["url_route"]["kwargs"]["public_id"]),)
@@ -80,7 +84,7 @@ class AccountConsumer(LiveConsumer):
         self.seq += 1
         rows = {public_id: row for public_id in self.ids if (row := book.row(public_id)) is not None}
         for public_id, row in rows.items():
-            new, old = book.cells(row), self._state.get(public_id, {})
+            new, old = self.cells_of(row), self._state.get(public_id, {})
             if changed := {name: text for name, text in new.items() if old.get(name) != text}:
                 delta.rows[public_id] = changed
             self._state[public_id] = new
@@ -124,6 +128,6 @@ class OwnAccountsConsumer(AccountConsumer):
 
 def _points(row: AccountRow) -> str:
     scale = 10**row.digits
-    lines = {"equity": row.equity, "daily_floor": row.daily_floor, "max_floor": row.max_floor}
+    lines = {"equity": row.equity, "balance": row.balance, "daily_floor": row.daily_floor, "max_floor": row.max_floor}
     y = {name: [None if minor is None else minor / scale] for name, minor in lines.items()}
     return encode({"v": PROTOCOL, "t": "points", "account": row.public_id, "x": [row.updated_ms], "y": y})

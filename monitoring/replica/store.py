@@ -140,6 +140,12 @@ class Replica:
             found = [server for shard in self._shards.values() for server in shard.servers.values()]
         return sorted(found, key=lambda server: server.server)
 
+    def news(self, row: AccountRow) -> str:
+        """A mark that changes whenever something of note happens to an account: its event timeline is then old."""
+        with self._lock:
+            newest = next((event.key for event in self._events if event.public_id == row.public_id), "")
+        return f"{newest}|{row.enforcement}|{row.state}"
+
     def choices(self, name: str) -> list[str]:
         """The values that accounts have in `phase`, `plan` or `server`, for filter lists."""
         with self._lock:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from time import time
 from typing import Any
 
@@ -97,6 +99,29 @@ class Wire:
         self.shard, self.generation = shard, generation
         self.epoch, self.version = 1, 0
         self.rows: dict[str, AccountRow] = {}
+        self._lock = threading.RLock()
+        self._end = threading.Event()
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Write an empty batch twice a second meanwhile, as a monitor whose accounts are quiet."""
+
+        def beat() -> None:
+            while not self._end.wait(0.5):
+                self.publish()
+
+        self._end.clear()
+        heart = threading.Thread(target=beat)
+        heart.start()
+        try:
+            yield
+        finally:
+            self.stop_beating()
+            heart.join()
+
+    def stop_beating(self) -> None:
+        """Fall silent."""
+        self._end.set()
 
     def put(self, *public_ids: str, **changes: Any) -> None:
         """Publish accounts with a later rev."""
@@ -115,10 +140,21 @@ class Wire:
         skip: int = 0,
     ) -> Batch:
         """Write one batch as the monitor does; `skip` loses that many versions before it."""
-        rows, removed = list(rows), list(removed)
+        with self._lock:
+            return self._publish(list(rows), list(removed), list(events), servers, list(warnings), skip)
+
+    def _publish(
+        self,
+        rows: list[AccountRow],
+        removed: list[str],
+        events: list[EventRow],
+        servers: Iterable[ServerRow] | None,
+        warnings: list[str],
+        skip: int,
+    ) -> Batch:
         self.version += 1 + skip
         feeds = [server()] if servers is None else list(servers)
-        batch = Batch(self.epoch, self.version, int(time() * 1000), rows, removed, list(events), feeds, list(warnings))
+        batch = Batch(self.epoch, self.version, int(time() * 1000), rows, removed, events, feeds, warnings)
         head = msgspec.structs.replace(batch, rows=[])
         self.rows.update({row.public_id: row for row in rows})
         with self.client.pipeline(transaction=True) as pipe:

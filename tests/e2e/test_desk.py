@@ -1,0 +1,147 @@
+"""The desk in a real browser: cells that change, order, keys, filters, reconnecting, access, accessibility."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from accounts.models import Role, User
+from tests.e2e.conftest import Visit, Web, axe, shoot
+from tests.monitoring.wire import Wire, account, event, server
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+
+@pytest.fixture
+def desk(visit: Visit, wire: Wire, people: dict[str, User]) -> Page:
+    """An officer's desk with five accounts, live."""
+    wire.publish([account(f"sim-{n}", daily_used=used) for n, used in enumerate((100, 2500, 5600, 8200, 7000))])
+    page = visit("/desk/", people["risk_officer"])
+    expect(page.locator("body")).to_have_attribute("data-live", "connected")
+    return page
+
+
+def order(page: Page) -> list[str]:
+    found: list[str] = page.evaluate("() => [...document.querySelectorAll('#rows tr')].map((tr) => tr.dataset.account)")
+    return found
+
+
+def test_cells_change_and_focus_stays(desk: Page, wire: Wire) -> None:
+    assert order(desk) == ["sim-3", "sim-4", "sim-2", "sim-1", "sim-0"]
+    link = desk.locator('[data-account="sim-2"] a')
+    link.focus()
+    for step in range(1, 21):
+        wire.put("sim-2", equity=9_000_000 + step, daily_used=5600 + step)
+        expect(desk.locator('[data-account="sim-2"] [data-cell="equity"]')).to_have_text(f"90,000.{step:02d}")
+    expect(link).to_be_focused()
+    expect(desk.locator('[data-account="sim-2"] [data-cell="daily_used"] rect')).to_have_attribute("width", "56.2%")
+
+
+def test_a_breach_moves_to_the_top_within_a_second_and_is_announced(desk: Page, wire: Wire) -> None:
+    rows = [account("sim-0", 9, daily_used=10_050, enforcement="sent")]
+    wire.publish(rows, events=[event("k1", "sim-0", "breached", 4)])
+    first = desk.locator("#rows tr").first
+    expect(first).to_have_attribute("data-account", "sim-0", timeout=1000)
+    expect(first).to_have_attribute("data-sev", "4")
+    expect(first.locator('[data-cell="severity"]')).to_have_text("Breached")
+    expect(first.locator('[data-cell="status"]')).to_have_text("Close sent")
+    expect(desk.locator("#shout")).to_have_text("Breached 0: breached: daily loss")
+    expect(desk.locator('[data-kpi="breached"] b')).to_have_text("1")
+
+
+def test_the_order_holds_while_somebody_reads(desk: Page, wire: Wire) -> None:
+    desk.locator('[data-account="sim-2"] [data-cell="trader"]').hover()
+    wire.put("sim-1", daily_used=8900)
+    expect(desk.locator('[data-account="sim-1"]')).to_have_attribute("data-sev", "2")
+    expect(desk.locator("#moved")).to_have_text("1 row moved · press r")
+    assert order(desk)[0] == "sim-3"
+    desk.keyboard.press("r")
+    expect(desk.locator("#rows tr").first).to_have_attribute("data-account", "sim-1")
+
+
+def test_keys_choose_rows_and_open_the_account(desk: Page, visit: Visit) -> None:
+    visit.expected.append("404")  # this test's accounts are on the wire and not in the book
+    desk.keyboard.press("j")
+    desk.keyboard.press("j")
+    expect(desk.locator('[data-account="sim-4"]')).to_be_focused()
+    expect(desk.locator('[data-account="sim-4"]')).to_have_attribute("aria-selected", "true")
+    desk.keyboard.press("k")
+    expect(desk.locator('[data-account="sim-3"]')).to_be_focused()
+    desk.keyboard.press("Enter")
+    expect(desk).to_have_url(re.compile("/accounts/sim-3/$"))
+
+
+def test_filters_are_in_the_address_and_survive_going_back(desk: Page, wire: Wire) -> None:
+    desk.keyboard.press("2")
+    expect(desk).to_have_url(re.compile(r"/desk/\?sev=warning$"))
+    expect(desk.locator("#rows tr")).to_have_count(1)
+    expect(desk.locator("#shown")).to_have_text("1 of 1")
+    wire.put("sim-4", daily_used=9500)
+    expect(desk.locator("#rows tr")).to_have_count(2)
+    desk.locator("#sort-equity").click()
+    expect(desk).to_have_url(re.compile(r"sort=-eq"))
+    desk.keyboard.press("/")
+    desk.keyboard.type("4")
+    expect(desk.locator("#rows tr")).to_have_count(1)
+    expect(desk.locator("#search")).to_be_focused()
+    expect(desk.locator("#search")).to_have_value("4")
+    expect(desk).to_have_url(re.compile(r"q=4"))
+    desk.reload()
+    expect(desk.locator("#search")).to_have_value("4")
+    desk.go_back()
+    expect(desk.locator("#rows tr")).to_have_count(2)
+
+
+def test_the_web_dies_and_the_desk_comes_back_by_itself(desk: Page, web: Web, visit: Visit, wire: Wire) -> None:
+    visit.expected.append("WebSocket connection|ERR_CONNECTION_REFUSED")
+    web.stop(signal.SIGKILL)
+    expect(desk.locator("body")).to_have_attribute("data-live", "reconnecting")
+    expect(desk.locator("#socket-banner")).to_be_visible(timeout=10_000)
+    expect(desk.locator("#rows tr")).to_have_count(5)
+    web.start()
+    expect(desk.locator("body")).to_have_attribute("data-live", "connected", timeout=8000)
+    wire.put("sim-1", equity=9_876_543)
+    expect(desk.locator('[data-account="sim-1"] [data-cell="equity"]')).to_have_text("98,765.43")
+
+
+def test_a_silent_monitor_is_said_and_nothing_goes_blank(desk: Page, wire: Wire) -> None:
+    wire.stop_beating()
+    expect(desk.locator("body")).to_have_attribute("data-live", "stale", timeout=8000)
+    expect(desk.locator("#pill")).to_have_text(re.compile("Stale since"))
+    expect(desk.locator("#banners")).to_have_text(re.compile(r"The monitor of main is silent since \d\d:\d\d:\d\d UTC"))
+    expect(desk.locator("#rows tr")).to_have_count(5)
+
+
+def test_a_role_that_is_lost_ends_the_desk(desk: Page, people: dict[str, User], visit: Visit) -> None:
+    visit.expected.append("403")
+    officer = people["risk_officer"]
+    officer.role = Role.TRADER
+    officer.save()
+    expect(desk.locator("#rows")).to_have_count(0, timeout=5000)
+    expect(desk.locator("body")).to_contain_text("The desk is for the risk team.")
+
+
+@pytest.mark.parametrize("dark", [True, False], ids=["dark", "light"])
+def test_axe_finds_nothing(visit: Visit, wire: Wire, people: dict[str, User], dark: bool) -> None:
+    name = "dark" if dark else "light"
+    used = (10_300, 9600, 8500, 6000, 1200)
+    rows = [account(f"sim-{n}", daily_used=u, day_pl=(-1) ** n * u, stale=n == 3) for n, u in enumerate(used)]
+    feeds = [server(), server("MT5-2", state="disconnected", enforcement_mode="dry_run")]
+    wire.publish(rows, servers=feeds, events=[event("k", "sim-0", "breached", 4)], warnings=["PostgreSQL unreachable"])
+    page = visit("/desk/?tour=1&sev=watch", people["risk_officer"], dark=dark)
+    expect(page.locator("body")).to_have_attribute("data-live", "connected")
+    shoot(page, f"desk-{name}-1600")
+    assert axe(page) == []
+    page.keyboard.press("f")
+    expect(page.locator("#filter-sev")).to_be_focused()
+    assert axe(page) == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    assert axe(page) == []
+    page.keyboard.press("Escape")
+    page.set_viewport_size({"width": 1280, "height": 720})
+    shoot(page, f"desk-{name}-1280")
+    assert axe(page) == []

@@ -1,0 +1,157 @@
+"""The desk's page: who may open it, what the first paint says, and that its address holds its state."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from io import StringIO
+
+import pytest
+from django.test import Client
+
+from accounts.models import AuditEntry, Role, User
+from monitoring import replica
+from tests.monitoring.wire import Wire, account, event, server
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def wire(redis_url: str) -> Iterator[Wire]:
+    replica.stop()
+    yield Wire(redis_url)
+    replica.stop()
+
+
+@pytest.fixture
+def officer() -> Client:
+    return signed_in("risk", Role.RISK_OFFICER)
+
+
+def signed_in(name: str, role: Role) -> Client:
+    client = Client()
+    user = User.objects.create_user(name, password="pw", role=role)
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def get(client: Client, path: str, **headers: str) -> str:
+    answer = client.get(path, headers=headers)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def accounts(html: str) -> list[str]:
+    return re.findall(r'<tr data-account="(sim-[^"]+)"', html)
+
+
+@pytest.mark.parametrize("path", ["/desk/", "/desk/export.csv"])
+def test_a_trader_gets_403_and_an_entry_and_an_anonymous_the_login_page(wire: Wire, path: str) -> None:
+    assert Client().get(path).headers["Location"] == f"/login/?next={path}"
+    assert signed_in("trader", Role.TRADER).get(path).status_code == 403
+    assert AuditEntry.objects.filter(verb="access_refused", target=path).count() == 1
+
+
+def test_the_first_paint_has_rows_figures_and_rail(wire: Wire, officer: Client) -> None:
+    rows = [account("sim-1", daily_used=9700, max_used=5100, equity=9_515_000), account("sim-2", trader="<b>Novak</b>")]
+    wire.publish(rows, events=[event("k", "sim-1")])
+    html = get(officer, "/desk/")
+    assert accounts(html) == ["sim-1", "sim-2"]
+    assert '<tr data-account="sim-1" data-sev="3"' in html
+    assert '<td data-cell="equity">95,150.00</td>' in html
+    assert '<span class="gauge" data-s="3"><svg aria-hidden="true"><rect width="97.0%"' in html
+    assert '<span class="gauge" data-s="1"><svg aria-hidden="true"><rect width="51.0%"' in html
+    assert "&lt;b&gt;Novak&lt;/b&gt;" in html
+    assert html.count("data-kpi=") == 8
+    assert 'id="alert-rail"' in html
+    assert "style=" not in html
+    assert not re.search(r"<script(?![^>]*\bsrc=)", html)
+
+
+def test_htmx_gets_the_table_alone(wire: Wire, officer: Client) -> None:
+    wire.put("sim-1", "sim-2", phase="Funded")
+    wire.put("sim-1", phase="Phase 1")
+    html = get(officer, "/desk/?phase=Funded&sort=-eq", **{"HX-Request": "true"})
+    assert html.lstrip().startswith('<section id="desk"')
+    assert accounts(html) == ["sim-2"]
+    assert 'data-view="phase=Funded&amp;sort=-eq"' in html
+    assert 'data-col="equity" class="n" aria-sort="descending"' in html
+    assert "Phase: Funded" in html
+    assert "1 of 1" in html
+
+
+def test_an_empty_list_says_how_to_get_out(wire: Wire, officer: Client) -> None:
+    wire.put("sim-1")
+    html = get(officer, "/desk/?q=nobody")
+    assert '<p class="empty" id="empty">No account matches.' in html
+
+
+def test_without_a_monitor_the_desk_waits_and_says_so(wire: Wire, officer: Client) -> None:
+    html = get(officer, "/desk/")
+    assert "No monitor has published yet" in html
+    assert 'data-live="stale"' in html
+    assert 'id="skeleton"' in html
+
+
+def test_a_window_has_200_rows_and_a_page_stays_under_150_kb(wire: Wire, officer: Client) -> None:
+    wire.publish([account(f"sim-{n:03}", daily_used=n) for n in range(450)])
+    html = get(officer, "/desk/")
+    assert "200 of 450" in html
+    assert len(html.encode()) < 150_000
+    assert 'href="/desk/?offset=200"' in html
+    last = get(officer, "/desk/?offset=400&sort=-dl")
+    assert accounts(last)[0] == "sim-049"
+    assert "50 of 450" in last
+
+
+@pytest.mark.parametrize(
+    "query", ["offset=-1", "offset=9e9", "sev=%00", "sort=-", "v=x&state=x&stale=x", "q=" + "x" * 5000]
+)
+def test_nonsense_in_the_address_is_never_an_error(wire: Wire, officer: Client, query: str) -> None:
+    wire.put("sim-1")
+    get(officer, f"/desk/?{query}")
+
+
+def test_dry_run_is_said_on_the_page(wire: Wire, officer: Client) -> None:
+    wire.publish([account("sim-1")], servers=[server(enforcement_mode="dry_run")])
+    assert "Dry run" in get(officer, "/desk/")
+
+
+def test_a_feed_that_is_down_is_a_bar_over_the_table(wire: Wire, officer: Client) -> None:
+    wire.publish([account("sim-1")], servers=[server("MT5-2", state="disconnected", reason="connection_lost")])
+    html = get(officer, "/desk/")
+    assert "Feed MT5-2 disconnected since 00:00:01 UTC: connection_lost" in html
+    assert accounts(html) == ["sim-1"]
+
+
+def test_the_tour_is_shown_when_asked_for(wire: Wire, officer: Client) -> None:
+    assert "What to try next" in get(officer, "/desk/?tour=1")
+    assert "What to try next" not in get(officer, "/desk/")
+
+
+def test_the_export_has_the_whole_filtered_list_and_no_formula(wire: Wire, officer: Client) -> None:
+    rows = [account(f"sim-{n:03}", daily_used=n) for n in range(250)]
+    wire.publish([*rows, account("sim-x", trader="=1+1", day_pl=-129_000, daily_used=9000)])
+    eventually(lambda: len(replica.get().rows()) == 251)
+    answer = officer.get("/desk/export.csv")
+    text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]  # a streaming answer
+    lines = list(csv.DictReader(StringIO(text)))
+    assert len(lines) == 251
+    assert (lines[0]["trader"], lines[0]["day_pl"], lines[0]["equity"]) == ("'=1+1", "-1290.00", "100000.00")
+
+
+def test_health_says_whether_pages_and_data_flow(wire: Wire) -> None:
+    wire.client.hset("riskdesk:main:meta", "health", '{"ready": true, "leader": true}')
+    wire.put("sim-1")
+    answer = Client().get("/healthz")
+    assert answer.status_code == 200
+    assert answer.json()["monitor"]["ready"] is True
+    assert answer.json()["live"] == "connected"
+
+
+def test_metrics_are_prometheus_text(wire: Wire) -> None:
+    wire.put("sim-1", "sim-2")
+    text = Client().get("/metrics").content.decode()
+    assert "riskdesk_web_accounts 2.0" in text
