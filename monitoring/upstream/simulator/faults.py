@@ -23,6 +23,7 @@ LINK_KINDS = frozenset({"connection_lost", "connection_restored", "auth_failed",
 KINDS = FRAME_KINDS | HTTP_KINDS | SOCKET_KINDS | LINK_KINDS
 LASTING = frozenset({"half_open", "key_revoked", "connection_lost", "auth_failed", "maintenance", "stale_account"})
 MOMENTARY = frozenset({"close_socket", "connection_restored"})
+CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
 ALLOWED = frozenset({"kind", "account", "for_s", "count", "delay_s", "retry_after", "path", "code", "reason"})
 
 
@@ -75,6 +76,8 @@ class Faults:
             if value is not None:
                 extra[name] = float(value)
         code = whole(body, "code", least=1000)
+        if code is not None and not (code in CLOSE_CODES or 3000 <= code <= 4999):
+            raise Refused.invalid("code", f"code {code} may not be sent in a close frame")
         extra |= {} if code is None else {"code": code}
         extra |= {name: text(body, name) for name in ("path", "reason") if body.get(name) is not None}
         fault = Fault(next(self._numbers), kind, text(body, "account") or None, until, times, extra=extra)

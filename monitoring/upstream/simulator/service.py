@@ -59,7 +59,6 @@ class Service:
     account_cap: int = 100_000
     commands: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=COMMANDS_KEPT))
     remembered: dict[str, Remembered] = field(default_factory=dict)
-    events_of: dict[str, list[str]] = field(default_factory=dict)
     rules_history: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     requests: int = 0
     sessions: int = 0

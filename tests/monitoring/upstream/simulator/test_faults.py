@@ -282,6 +282,7 @@ async def test_faults_are_listed_counted_and_cleared(desk: Desk) -> None:
         ({"kind": "nan", "count": 0}, 422, "count"),
         ({"kind": "nan", "count": 1.5}, 422, "count"),
         ({"kind": "nan", "colour": 1}, 422, "colour"),
+        ({"kind": "close_socket", "code": 1005}, 422, "code"),
         ({"kind": "nan", "account": "none"}, 404, "id"),
     ],
 )
