@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 Instant = Annotated[datetime, Meta(tz=True)]
 Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
-Sequence = Annotated[int, Meta(ge=0)]
+Sequence = Annotated[int, Meta(ge=0, le=1 << 53)]
 Lots = Annotated[float, Meta(ge=0)]
 OperationKind = str  # deposit | withdrawal | payout | credit | bonus | correction; anything else holds verdicts
 

@@ -38,9 +38,10 @@ from monitoring.upstream.fxsocket.wire import Control, OrderClosed, OrderOpened
 
 MAX_FRAME = 1 << 20  # bytes
 MAX_SEQ = 1 << 53
-EXACT = 1e12  # below it a float holds every cent, and the sum of four is right to a tenth of one
 LARGEST = (1 << 53) / 100  # above it floats skip cents
 CENT = Decimal("0.01")
+CURRENCIES: frozenset[str | None] = KNOWN | {None}
+_MONEY = ("balance", "equity", "credit", "profit", "margin", "free_margin")
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -60,7 +61,8 @@ WireMessage = (
     | OrderOpened
     | OrderClosed
 )
-_decode_wire = msgspec.json.Decoder(WireMessage).decode
+decode_wire = msgspec.json.Decoder(WireMessage).decode
+WIRE_ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 def decode(data: Data, latest: datetime = LATEST) -> AccountMessage | Control | Refusal:
@@ -71,46 +73,29 @@ def decode(data: Data, latest: datetime = LATEST) -> AccountMessage | Control | 
     if len(data) > MAX_FRAME:
         return lenient.too_large(data, MAX_FRAME)
     try:
-        message = _decode_wire(data)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        message = decode_wire(data)
+    except WIRE_ERRORS as error:
         retry = lenient.reshape(data, error, WireMessage)
         if isinstance(retry, AccountNotice):
             return _checked(retry, latest)
         if isinstance(retry, Control | Refusal):
             return retry
         message = retry
-    if type(message) is AccountUpdate:
-        figures = message.data
-        equity = figures.equity
-        balance = figures.balance
-        profit = figures.profit
-        seq = message.seq
-        # The whole rule book of `_problem` in the cheapest form that passes a sound frame and nothing else.
-        if (
-            -EXACT < equity < EXACT
-            and -EXACT < balance < EXACT
-            and (profit is None or -0.005 < equity - balance - figures.credit - profit < 0.005)
-            and figures.currency in _CURRENCIES
-            and (seq is None or seq < MAX_SEQ)
-            and EARLIEST < message.ts < latest
-        ):
-            return message
     problem = _envelope_problem(message, latest) or _data_problem(message, data)
     return _canonical(message) if problem is None else _refused(message, problem)
 
 
-_CURRENCIES: frozenset[str | None] = KNOWN | {None}
-
-
 def figures_problem(figures: AccountFigures, *, credit_given: bool = True) -> tuple[str, str] | None:
     """Why an account's figures cannot be trusted, as (reason, detail), or None."""
-    for name in ("balance", "equity", "credit", "profit", "margin", "free_margin"):
+    for name in _MONEY:
         value = getattr(figures, name)
-        if value is not None and abs(value) > LARGEST:
+        if value is not None and not -LARGEST <= value <= LARGEST:
             return "out_of_range", f"{value!r} is too large to be exact to the cent - at `$.data.{name}`"
-    if figures.currency not in _CURRENCIES:
+    if figures.currency not in CURRENCIES:
         return "unknown_currency", f"unknown currency {figures.currency!r} - at `$.data.currency`"
     if figures.profit is None or not credit_given:
+        return None
+    if -0.005 < figures.equity - figures.balance - figures.credit - figures.profit < 0.005 and _small(figures):
         return None
     equity, balance, credit, profit = (
         Decimal(repr(value)) for value in (figures.equity, figures.balance, figures.credit, figures.profit)
@@ -119,6 +104,11 @@ def figures_problem(figures: AccountFigures, *, credit_given: bool = True) -> tu
         total = balance + credit + profit
         return "inconsistent", f"equity {equity} is not balance {balance} + credit {credit} + profit {profit} = {total}"
     return None
+
+
+def _small(figures: AccountFigures) -> bool:
+    """Whether the float sum of the figures is right to a tenth of a cent."""
+    return abs(figures.equity) < 1e12 and abs(figures.balance) < 1e12
 
 
 def _checked(notice: AccountNotice, latest: datetime) -> AccountNotice | Refusal:

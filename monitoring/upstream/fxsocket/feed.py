@@ -13,7 +13,6 @@ from typing import Literal
 from monitoring.engine.messages import (
     AccountLifecycle,
     AccountMessage,
-    AccountUpdate,
     ConnectionRestored,
     Link,
 )
@@ -21,12 +20,12 @@ from monitoring.upstream.base import Deliver, FeedHealth, OnRefusal, Refusal, Up
 from monitoring.upstream.fxsocket.backoff import QUICK_S, STABLE_S, delay, slow
 from monitoring.upstream.fxsocket.decode import decode
 from monitoring.upstream.fxsocket.execution import FxSocketExecution
+from monitoring.upstream.fxsocket.hot import hot_path
 from monitoring.upstream.fxsocket.resync import Resyncer
 from monitoring.upstream.fxsocket.stream import TOO_BIG, Ended, Sink, Stream, StreamRefused, open_stream, stream_url
 from monitoring.upstream.fxsocket.wire import Control
 
 BAD_KEY, NO_SCOPE, RESTART = 4401, 4403, 1012
-AHEAD = timedelta(hours=24)  # how far ahead of our clock a frame's time may be
 State = Literal["connecting", "connected", "disconnected", "auth_failed", "maintenance"]
 
 log = logging.getLogger(__name__)
@@ -73,11 +72,7 @@ class FxSocketFeed:
         self._known: set[str] = set()
         self._pongs = 0
         self._too_large = 0  # refusals of that kind before this connection
-        self._stamp: datetime | None = None
-        self._horizon = datetime.now(UTC) + AHEAD
-        self._newest: datetime | None = None
         self._resyncer: Resyncer | None = None
-        self._recorder: Resyncer | None = None
         self._deliver: Deliver = _nowhere
 
     async def run(self, deliver: Deliver) -> None:
@@ -107,8 +102,9 @@ class FxSocketFeed:
     async def _connection(self) -> Setback:
         """One connection from upgrade to end."""
         resyncer = Resyncer(self._execution, self._emit, self._refused_truth, self.health, self._known)
-        self._resyncer = self._recorder = resyncer
-        sink = Sink(self._opened, self._take, self._flushed, self._pong)
+        self._resyncer = resyncer
+        take = hot_path(self._deliver, resyncer, self.health, self._other)
+        sink = Sink(self._opened, take, self._pong)
         try:
             stream = await open_stream(self._url, self._headers, sink)
             try:
@@ -120,7 +116,7 @@ class FxSocketFeed:
         except (OSError, TimeoutError) as error:
             return Setback("disconnected", f"{type(error).__name__}: {error}"[:200])
         finally:
-            self._resyncer = self._recorder = None
+            self._resyncer = None
 
     async def _attend(self, stream: Stream, resyncer: Resyncer) -> Ended:
         """Read until the stream ends or falls silent; a failure of our own ends the feed with its exception."""
@@ -155,7 +151,6 @@ class FxSocketFeed:
             if arrived != seen:
                 seen, quiet = arrived, 0
                 now = datetime.now(UTC)
-                self._horizon = now + AHEAD
                 self._deliver(Link(ts=now, state="alive"), now)
             else:
                 quiet += 1
@@ -172,22 +167,10 @@ class FxSocketFeed:
             await self._execution.warm()
             await asyncio.sleep(self._timing.warm)
 
-    def _take(self, data: bytes) -> None:
-        """One frame, as it is read from the socket: the hot path."""
-        stamp = self._stamp
-        if stamp is None:
-            stamp = self._stamp = datetime.now(UTC)
-        health = self.health
-        health.frames += 1
-        health.bytes += len(data)
-        message = decode(data, self._horizon)
-        if type(message) is AccountUpdate:
-            self._newest = message.ts
-            recorder = self._recorder
-            if recorder is not None and recorder.recording:
-                recorder.note(message)
-            self._deliver(message, stamp)
-        elif isinstance(message, Refusal):
+    def _other(self, data: bytes, stamp: datetime, latest: datetime) -> None:
+        """A frame that the hot path did not pass."""
+        message = decode(data, latest)
+        if isinstance(message, Refusal):
             self._refused(message, stamp)
         elif isinstance(message, Control):
             self._control(message)
@@ -195,9 +178,8 @@ class FxSocketFeed:
             self._rare(message, stamp)
 
     def _rare(self, message: AccountMessage, stamp: datetime) -> None:
-        self._newest = message.ts
-        if self._recorder is not None:
-            self._recorder.note(message)
+        if self._resyncer is not None:
+            self._resyncer.note(message)
         self._deliver(message, stamp)
         asks = isinstance(message, ConnectionRestored) and message.data.resync_required
         if asks or isinstance(message, AccountLifecycle):
@@ -228,15 +210,6 @@ class FxSocketFeed:
         health.last_refusal_at = stamp
         if self.on_refusal is not None:
             self.on_refusal(refusal, stamp)
-
-    def _flushed(self) -> None:
-        """The last frame of one read is through: what is shown of it is brought up to date once."""
-        stamp = self._stamp
-        if stamp is not None:
-            self.health.last_frame_at = stamp
-            if self._newest is not None:
-                self.health.lag_s = (stamp - self._newest).total_seconds()
-            self._stamp = None
 
     def _pong(self) -> None:
         self._pongs += 1

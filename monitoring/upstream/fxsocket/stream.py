@@ -19,11 +19,10 @@ Take = Callable[[bytes], None]
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """Where a stream's arrivals go: `opened` first, `take` each frame, `flushed` after the last of one read, `pong`."""
+    """Where a stream's arrivals go: `opened` first, then `take` each frame and `pong` each pong."""
 
     opened: Callable[[], None]
     take: Take
-    flushed: Callable[[], None]
     pong: Callable[[], None]
 
 

@@ -24,7 +24,6 @@ class _Stream:
             while True:
                 data = await self._connection.recv(decode=False)
                 self._sink.take(data)
-                self._sink.flushed()
         except ConnectionClosed as error:
             closed = error.rcvd or error.sent
             return Ended(closed.code, closed.reason) if closed else Ended(ABNORMAL)

@@ -30,8 +30,11 @@ class Desk:
     delivered: list[Message] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
+    broken: Exception | None = None
 
     def deliver(self, message: Message, received_at: datetime) -> None:
+        if self.broken is not None:
+            raise self.broken
         self.delivered.append(message)
 
     def of(self, kind: type[M]) -> list[M]:
@@ -78,6 +81,6 @@ async def running(
         yield desk
     finally:
         desk.task.cancel()
-        with suppress(asyncio.CancelledError):
+        with suppress(asyncio.CancelledError, LookupError):
             await desk.task
         await execution.close()

@@ -302,13 +302,8 @@ async def test_a_frame_from_the_far_future_is_refused(upstream: FakeUpstream) ->
 async def test_what_deliver_raises_ends_the_feed(upstream: FakeUpstream, library: str) -> None:
     async with running(upstream) as desk:
         await aeventually(lambda: desk.feed.health.resyncs == 1)
-
-        def broken(message: object, received_at: object) -> None:
-            raise LookupError("a bug")
-
-        desk.feed._deliver = broken
-        await upstream.send(update("a", 1))
+        desk.broken = LookupError("a bug")
+        await upstream.send(update("a", 1, profit=0.0))
         assert desk.task is not None
         await aeventually(desk.task.done)
         assert isinstance(desk.task.exception(), LookupError)
-        desk.task = asyncio.create_task(asyncio.Event().wait())  # type: ignore[arg-type]
