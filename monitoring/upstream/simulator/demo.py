@@ -24,6 +24,7 @@ FRIGHT = 0.043 / DAILY_LOSS  # of the daily loss, when the victim cuts its posit
 FRIGHT_SECONDS, FLOOR_SECONDS, PERIOD_SECONDS = 33.0, 75.0, 120.0
 FIRST_VICTIM = 4
 PATIENCE_SECONDS = 60.0
+HEAD_START_SECONDS = 5.0  # for the first reader to take the book over before anybody trades
 
 
 class Director:
@@ -41,7 +42,12 @@ class Director:
 
     def begin(self) -> None:
         """Somebody watches: start now."""
-        self._wait = min(self._wait, 3.0)
+        self._wait = min(self._wait, HEAD_START_SECONDS)
+
+    @property
+    def awake(self) -> bool:
+        """Whether anybody trades yet: a desk that adopts the accounts first finds round sizes."""
+        return self._wait <= 0
 
     def step(self) -> None:
         """Let one step of the world pass."""

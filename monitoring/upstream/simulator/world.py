@@ -66,6 +66,8 @@ class World:
         self.traders[account.id] = trader
         trader.due = self.steps + int(trader.dice.uniform(1, 60) / self.seconds)
         traders.begin(trader)
+        if account.balance != person.size:  # commission paid yesterday came out of yesterday's money
+            account.operate(person.size - account.balance, "deposit")
         return account
 
     def add(self, account_id: str, login: str, name: str, group: str, balance: int, leverage: int = 100) -> Account:
@@ -149,7 +151,7 @@ class World:
 
     def _live(self, account: Account, now_ms: int) -> None:
         trader = self.traders.get(account.id)
-        if trader is not None and trader.due <= self.steps:
+        if trader is not None and trader.due <= self.steps and (self.director is None or self.director.awake):
             trader.due = self.steps + max(1, int(trader.act() / self.seconds))
         if account.locked_until is not None and account.locked_until.timestamp() * 1000 <= now_ms:
             self.broker.unlock(account, "expired")
