@@ -97,5 +97,7 @@ def simulator_arguments(settings: Any) -> tuple[str, ...]:
     if settings.RISKDESK_SIMULATOR_TICKS:
         parts += ["--speed", f"{settings.RISKDESK_SIMULATOR_SPEED:g}", "--ticks", *settings.RISKDESK_SIMULATOR_TICKS]
     else:
-        parts.append("--demo")  # the newcomer's warning and breach, which a replayed market brings by itself
+        # The newcomer's warning and breach, which a replayed market brings by itself; and no account that gets its
+        # first balance back at each start.
+        parts += ["--demo", "--state", str(settings.RISKDESK_STATE_DIR / "simulator.world")]
     return ("run_simulator", *parts)

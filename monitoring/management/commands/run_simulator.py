@@ -37,6 +37,7 @@ class Command(BaseCommand):
         parser.add_argument("--scoped-key", action="append", default=[], metavar="KEY=ID,ID",
                             help="a further key that sees these accounts only")  # fmt: skip
         parser.add_argument("--rate-limit", type=int, default=60_000, help="requests a minute and key")
+        parser.add_argument("--state", type=Path, help="file that keeps the world over a restart")
         parser.add_argument("--demo", action="store_true", help="script some accounts through warning and breach")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -56,6 +57,8 @@ class Command(BaseCommand):
             await simulator.start()
         except OSError as error:
             raise CommandError(f"cannot listen: {error.strerror or error} (--port, --control-port)") from error
+        if simulator.taken_up:
+            self.stdout.write("Simulator goes on where it stopped")
         self.stdout.write(f"Simulator listens at {simulator.url} (control: {simulator.control_url})")
         self.stdout.flush()
         stopping, running = asyncio.create_task(stop.wait()), asyncio.create_task(simulator.wait())
@@ -77,6 +80,7 @@ def _options(given: dict[str, Any]) -> Options:
         rate=given["rate"], seed=given["seed"], ticks=tuple(given["ticks"]), speed=given["speed"],
         market_start=_instant(given["market_start"]), key=given["key"], demo=given["demo"],
         scoped_keys=dict(_scoped(text) for text in given["scoped_key"]), rate_limit=given["rate_limit"],
+        state=given["state"],
     )  # fmt: skip
 
 

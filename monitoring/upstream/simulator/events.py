@@ -18,6 +18,10 @@ RECORD_KINDS = ("account_update", "balance_operation")
 _COLUMNS = 7
 
 
+def _to_nobody(account: Account, kind: str, frame: bytes) -> None:
+    """No socket yet."""
+
+
 class Record:
     """One account's append-only record: (kind, ms, seq, balance, equity, credit, profit), money in cents."""
 
@@ -55,13 +59,21 @@ class Events:
     def __init__(self, clock: Callable[[], float], accounts: int, session: str = "") -> None:
         self._clock = clock
         self._number = 0
-        self._prefix = f"e_{session}_" if session else "e_"
+        self.begin_session(session)
         # What is remembered shrinks with the number of accounts: about 100 MB of frames in all.
         self._kept = max(64, min(1000, 200_000 // max(1, accounts)))
         self._record_limit = max(200, min(100_000, 2_000_000 // max(1, accounts)))
         self._history: dict[str, deque[tuple[int, bytes]]] = {}
         self._records: dict[str, Record] = {}
-        self.deliver: Deliver = lambda account, kind, frame: None
+        self.deliver: Deliver = _to_nobody
+
+    def begin_session(self, session: str) -> None:
+        """Name the run that event ids belong to: a saved world may be taken up older than what was sent of it."""
+        self._prefix = f"e_{session}_" if session else "e_"
+
+    def __getstate__(self) -> dict[str, object]:
+        """What a saved world keeps: everything but the sockets and the frames that only they may ask for again."""
+        return self.__dict__ | {"deliver": _to_nobody, "_history": {}}
 
     def now_ms(self) -> int:
         """Wall time, ms since 1970."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from monitoring.upstream.simulator import control, routes
+from monitoring.upstream.simulator import control, memory, routes
 from monitoring.upstream.simulator.api import shell
 from monitoring.upstream.simulator.calendar import DEFAULT_START
 from monitoring.upstream.simulator.control import control_shell
@@ -51,6 +51,12 @@ class Options:
     pong_within: float = 30.0
     buffer_limit: int = BUFFER_LIMIT
     stuck_within: float = STUCK_SECONDS
+    state: Path | None = None
+
+    @property
+    def world(self) -> str:
+        """What a saved world must have been made with to be taken up."""
+        return f"{self.seed} {self.accounts} {self.rate} {self.demo} {self.market_start}"
 
 
 def market_of(options: Options) -> Market:
@@ -69,11 +75,16 @@ class Simulator:
         if not _is_loopback(options.control_host):
             raise ValueError(f"the control API binds to loopback only, not {options.control_host}")
         self.options = options
+        if options.state is not None and options.ticks:
+            raise ValueError("a replayed market is not saved: --state goes without --ticks")
         session = f"{int(time.time()):x}"
-        self.world = World(
+        saved = memory.load(options.state, options.world) if options.state is not None else None
+        self.taken_up = saved is not None
+        self.world = saved or World(
             seed=options.seed, accounts=options.accounts, rate=options.rate, market=market_of(options),
             demo=options.demo, session=session,
         )  # fmt: skip
+        self.world.events.begin_session(session)
         faults = Faults()
         hub = Hub(faults, options.buffer_limit, options.stuck_within)
         self.service = Service(
@@ -103,6 +114,8 @@ class Simulator:
             self._clockwork.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._clockwork
+        if self.options.state is not None:
+            memory.save(self.world, self.options.state, self.options.world)
         self.service.hub.flush()
         for reader in tuple(self.service.hub.readers):
             reader.close(1012)
@@ -138,6 +151,7 @@ class Simulator:
         """One step of the world each `seconds`; late steps are made up for, but not more than a second of them."""
         world, service = self.world, self.service
         due = time.monotonic()
+        saved = due
         while True:
             for fault in service.faults.expire():
                 service.end(fault)
@@ -147,6 +161,9 @@ class Simulator:
                 world.moved.clear()
             due += world.seconds
             now = time.monotonic()
+            if self.options.state is not None and now - saved > memory.SAVE_SECONDS:
+                memory.save(world, self.options.state, self.options.world)
+                saved = now
             due = max(due, now - MAX_BEHIND)
             await asyncio.sleep(max(0.0, due - now))
 
