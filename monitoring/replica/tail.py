@@ -73,7 +73,8 @@ class Tail:
                 if step == self._follow:
                     self.replica.away(type(error).__name__)
                     self.looked.set()
-                log.warning("replica_redis_away", error=str(error), retry_s=wait)
+                if wait == RETRY_FIRST:  # said once, not at each try
+                    log.warning("replica_redis_away", error=str(error))
             except msgspec.MsgspecError as error:
                 log.error("replica_entry_refused", error=str(error))
             finally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from typing import Any
 
 import axe_playwright_python
 import pytest
+from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
@@ -37,11 +39,18 @@ FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "-
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class Web:
     """The web process."""
 
     def __init__(self, env: dict[str, str], log: Path) -> None:
-        self.env, self.log, self.port = env, log, 0
+        self.env, self.log, self.port = env, log, 0  # the port is chosen at the first start
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -51,13 +60,17 @@ class Web:
 
     def start(self) -> None:
         """Start, on the port it had before if it had one, and wait until it listens."""
+        self.port = self.port or free_port()
         command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "riskdesk.asgi:application"]
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=self.env, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
-        found = eventually(self._listening, within=60, what=f"Daphne listens; see {self.log}")
-        self.port = int(found.group(1))
+        try:
+            eventually(self._listening, within=30, what=f"Daphne listens; see {self.log}")
+        except AssertionError:
+            self.stop(signal.SIGKILL)
+            raise
 
     def stop(self, sent: signal.Signals = signal.SIGTERM) -> None:
         """End it."""
@@ -71,11 +84,11 @@ class Web:
             self.process.wait(10)
         self.process = None
 
-    def _listening(self) -> re.Match[str] | None:
+    def _listening(self) -> bool:
         assert self.process is not None
-        text = self.log.read_text(errors="replace")
-        assert self.process.poll() is None, f"Daphne ended:\n{text[-3000:]}"
-        return re.search(r"Listening on TCP address 127\.0\.0\.1:(\d+)", text)
+        assert self.process.poll() is None, f"Daphne ended:\n{self.log.read_text(errors='replace')[-3000:]}"
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 class Visit:
@@ -157,7 +170,8 @@ def browser(chromium: str) -> Iterator[Browser]:
 @pytest.fixture
 def web(transactional_db: None, service_env: dict[str, str], tmp_path: Path) -> Iterator[Web]:
     """Daphne, ended with the test."""
-    process = Web(service_env, tmp_path / "web.log")
+    # The same secret, so that sessions made in this process are good in that one.
+    process = Web({**service_env, "RISKDESK_SECRET_KEY": settings.SECRET_KEY}, tmp_path / "web.log")
     process.start()
     yield process
     process.stop()

@@ -1,0 +1,114 @@
+// The equity chart: Plotly is loaded after the first paint, the figure comes from the server, the colours from the theme,
+// the newest points from the socket. While the page is hidden there is no chart.
+(() => {
+  "use strict";
+  const RD = window.RiskDesk, box = document.getElementById("chart");
+  if (!box) return;
+  const state = document.getElementById("chart-state"), summary = document.getElementById("chart-summary");
+  const LINES = ["equity", "balance", "daily_floor", "max_floor"], HOUR_AGAIN = 60000;
+  let range = RD.read("range") || "1h", plotly = null, drawn = null, asked = 0;
+  if (!["1h", "1d", "all"].includes(range)) range = "1h";
+
+  function load() {
+    plotly ||= new Promise((done, failed) => {
+      const script = document.createElement("script");
+      script.src = box.dataset.plotly;
+      script.onload = () => done(window.Plotly);
+      script.onerror = () => { plotly = null; failed(new Error("the chart library did not load")); };
+      document.head.append(script);
+    });
+    return plotly;
+  }
+
+  // -- the colours of the theme: computed by the browser from the tokens -------------------------------------------
+  function colour(name) {
+    const probe = document.createElement("i");
+    probe.className = name;
+    probe.hidden = true;
+    box.parentNode.append(probe);
+    const found = getComputedStyle(probe).color;
+    probe.remove();
+    return found;
+  }
+  const line = (name) => getComputedStyle(document.querySelector(`.l-${name} i`)).color;
+  function dress(figure) {
+    const ink = colour("chart-ink"), grid = colour("chart-grid"), font = { family: getComputedStyle(box).fontFamily, size: 12, color: ink };
+    for (const trace of figure.data) trace.line.color = line(trace.meta);
+    const axis = { gridcolor: grid, linecolor: grid, tickcolor: grid };
+    Object.assign(figure.layout, { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font });
+    Object.assign(figure.layout.xaxis, axis);
+    Object.assign(figure.layout.yaxis, axis);
+    figure.layout.hoverlabel = { bgcolor: colour("chart-raised"), bordercolor: grid, font: { ...font, color: colour("chart-text") } };
+    figure.layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: ink, activecolor: colour("chart-text") };
+    return figure;
+  }
+
+  // -- drawing ------------------------------------------------------------------------------------------------------
+  function say(text, retry) {
+    state.textContent = text;
+    state.hidden = !text;
+    if (!retry) return;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "btn";
+    button.textContent = "Try again";
+    button.addEventListener("click", () => draw());
+    state.append(" ", button);
+  }
+  async function draw() {
+    const mine = ++asked;
+    try {
+      const answer = await fetch(`${box.dataset.chart}?range=${range}`, { headers: { Accept: "application/json" } });
+      const found = await answer.json();
+      if (!answer.ok) throw new Error(found.error || `error ${answer.status}`);
+      const Plotly = await load();
+      if (mine !== asked || document.hidden) return;
+      summary.textContent = found.points ? found.summary : "";
+      if (!found.points) { clear(); say(found.summary); drawn = { waiting: true }; return; }
+      say("");
+      const figure = dress(found.figure), x = figure.data[0].x;
+      drawn = { step: found.step_ms, limit: found.limit, last: x[x.length - 1], low: Math.min(...figure.data[0].y), at: Date.now() };
+      await Plotly.react(box, figure.data, figure.layout, figure.config);
+      box.dataset.points = String(x.length);
+    } catch (error) {
+      if (mine === asked) say(`The chart cannot be shown: ${error.message}.`, true);
+    }
+  }
+  function clear() {
+    if (drawn && !drawn.waiting && window.Plotly) window.Plotly.purge(box);
+    drawn = null;
+    box.replaceChildren();
+    delete box.dataset.points;
+  }
+
+  // -- the newest points ----------------------------------------------------------------------------------------------
+  RD.live.on("points", (frame) => {
+    const x = frame.x[0];
+    if (frame.account !== box.dataset.chartAccount || !drawn || x === null) return;
+    if (drawn.waiting) { drawn = null; setTimeout(draw, 500); return; }  // the first point is in the history now
+    const lowest = frame.y.equity[0] < drawn.low;
+    if (x <= drawn.last || (x - drawn.last < drawn.step && !lowest)) return;
+    drawn.last = x;
+    if (lowest) drawn.low = frame.y.equity[0];
+    if (range === "1h" && Date.now() - drawn.at > HOUR_AGAIN) { draw(); return; }
+    const update = { x: LINES.map(() => [x]), y: LINES.map((name) => frame.y[name]) };
+    window.Plotly.extendTraces(box, update, LINES.map((_, index) => index), drawn.limit);
+    box.dataset.points = String(box.data[0].x.length);
+  });
+
+  // -- range, theme, visibility ---------------------------------------------------------------------------------------
+  const buttons = document.querySelectorAll("[data-range]");
+  function press() { for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.range === range)); }
+  for (const button of buttons) button.addEventListener("click", () => { range = button.dataset.range; RD.keep("range", range); press(); draw(); });
+  const dressed = () => {
+    if (!drawn || drawn.waiting || !box.data) return;
+    const figure = dress({ data: box.data, layout: box.layout });
+    window.Plotly.react(box, figure.data, figure.layout);
+  };
+  document.addEventListener("riskdesk:theme", dressed);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", dressed);
+  document.addEventListener("visibilitychange", () => { if (document.hidden) { asked += 1; clear(); } else draw(); });
+  press();
+  const begin = () => requestAnimationFrame(() => setTimeout(draw, 0));  // after the first paint
+  if (document.readyState === "complete") begin(); else addEventListener("load", begin);
+})();
