@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +25,7 @@ import structlog
 log = structlog.get_logger(__name__)
 SEGMENT_BYTES = 64 * 1024 * 1024
 SUFFIX = ".jsonl"
+GATHER = 0.005  # one sync for what comes together
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -98,6 +101,7 @@ class Journal:
         self._fd: int | None = None
         self._size = 0
         self._torn = False
+        self._gathered: list[bytes] | None = None
         self._wanted = threading.Event()
         self._closing = False
         self._lock = threading.Lock()
@@ -116,9 +120,23 @@ class Journal:
             raw = body if isinstance(body, msgspec.Raw) else msgspec.Raw(_encoder.encode(body))
             lines.append(encode_line(Record(self.last_n, kind, at, raw)))
             numbers.append(self.last_n)
-        if lines:
+        if self._gathered is not None:
+            self._gathered += lines
+        elif lines:
             self._write(b"".join(lines), numbers[0])
         return numbers
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is appended inside becomes one write at the end (nothing may await inside)."""
+        first = self.last_n + 1
+        self._gathered = []
+        try:
+            yield
+        finally:
+            lines, self._gathered = self._gathered, None
+            if lines:
+                self._write(b"".join(lines), first)
 
     def read(self, after: int = 0) -> Iterator[Record]:
         """Every record of the shard with n > `after`."""
@@ -192,6 +210,8 @@ class Journal:
     def _sync_forever(self) -> None:
         while True:
             self._wanted.wait()
+            if not self._closing:
+                time.sleep(GATHER)
             self._wanted.clear()
             try:
                 with self._lock:

@@ -92,8 +92,13 @@ class Enforcer:
         if site.mode != "live":
             self._only_say(site, case)
             return
-        self._store(site, case)
-        self._start(site, case, commands, started)
+        # The close first, with nothing before it; the lock after the close's request has left (two turns of the loop).
+        sends = [
+            asyncio.create_task(self._send(site, case, command, started, turns=2 * number))
+            for number, command in enumerate(commands)
+        ]
+        self._store(site, case)  # still before they run
+        self._start(site, case, sends)
 
     def sweep(self) -> None:
         """Once a second: whoever is not as he must be gets what is outstanding; level-triggered."""
@@ -139,7 +144,7 @@ class Enforcer:
             if case.record.state == "dry_run":
                 case.record.state = "requested"
         self._store(site, case)
-        self._start(site, case, (), None)
+        self._start(site, case, [])
 
     def _case(self, site: Site, account: Account, event_key: str) -> Case | None:
         case = self._cases.get(event_key)
@@ -169,9 +174,9 @@ class Enforcer:
         log.warning("dry_run_breach", account=case.account.public_id, event_key=case.record.event_key)
         self._store(site, case)
 
-    def _start(self, site: Site, case: Case, commands: tuple[Command, ...], started: float | None) -> None:
+    def _start(self, site: Site, case: Case, sends: list[asyncio.Task[None]]) -> None:
         event_key = case.record.event_key
-        task = asyncio.create_task(self._drive(site, case, commands, started), name=f"enforce {event_key}")
+        task = asyncio.create_task(self._drive(site, case, sends), name=f"enforce {event_key}")
         self._tasks[event_key] = task
         task.add_done_callback(lambda done: self._ended(event_key, done))
 
@@ -180,11 +185,12 @@ class Enforcer:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("enforcement_task_failed", event_key=event_key, exc_info=error)  # the sweep takes it up again
 
-    async def _drive(self, site: Site, case: Case, commands: tuple[Command, ...], started: float | None) -> None:
+    async def _drive(self, site: Site, case: Case, sends: list[asyncio.Task[None]]) -> None:
         """Send, re-read, and again until nothing is outstanding by the upstream's own word."""
         pause = FIRST_PAUSE
-        if commands:
-            await self._send_all(site, case, commands, started)
+        if sends:
+            await asyncio.gather(*sends)
+            self._store(site, case)
         while site.mode == "live":
             truth = await self._read(site, case)
             if truth is not None:
@@ -196,19 +202,15 @@ class Enforcer:
                     return
                 due = tuple(command for command in commands if self._may_send(case, command))
                 if due:
-                    await self._send_all(site, case, due, None)
+                    await asyncio.gather(*(self._send(site, case, command, None) for command in due))
             self._check_overdue(case)
             self._store(site, case)
             await asyncio.sleep(self._pause(case, pause))
             pause = min(pause * 2, LONGEST_REFUSED if self._refused(case) else LONGEST_PAUSE)
 
-    async def _send_all(self, site: Site, case: Case, commands: tuple[Command, ...], started: float | None) -> None:
-        """All at once, each on a connection of its own."""
-        sends = [self._send(site, case, command, started) for command in commands]
-        await asyncio.gather(*sends)
-        self._store(site, case)
-
-    async def _send(self, site: Site, case: Case, command: Command, started: float | None) -> None:
+    async def _send(self, site: Site, case: Case, command: Command, started: float | None, *, turns: int = 0) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
         key = f"{command.key}:{case.record.attempts + 1}"
         entry = case.begin(command, key, self._clock())
         if started is not None and command.kind is CommandKind.CLOSE_ALL:

@@ -7,12 +7,14 @@ so that ten thousand accounts starting their day do not hold up one breach.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import structlog
 
 from monitoring import metrics
@@ -34,6 +36,7 @@ log = structlog.get_logger(__name__)
 QUIET = frozenset({EventKind.DAY_STARTED, EventKind.STALE, EventKind.FRESH, EventKind.REFUSED})
 UNRECORDED = frozenset({EventKind.REFUSED})  # counted and shown on the feed's page; a bad hour must not fill a table
 CHALLENGE_STATES = {"fail": "failed", "pause": "paused"}
+AFTERWARDS_S = 0.003
 SAMPLE = 63  # one message in 64 is timed
 
 
@@ -67,6 +70,7 @@ class Pipeline:
         self.quiet: deque[Event] = deque()
         self.wants_listing = True  # the upstream's list of accounts should be read again
         self.on_link: Callable[[Link], None] | None = None
+        self._afterwards: deque[tuple[Sequence[Event], list[tuple[int, EventRecord]]]] = deque()
         self._count = 0
         self._counted = metrics.MESSAGES.labels(self.name)
 
@@ -107,7 +111,14 @@ class Pipeline:
             self._conclude(refuse(self.snapshot, account, refusal.reason, refusal.detail, received_at), 0.0)
 
     def deliver_truth(self, truth: Resync) -> None:
-        """Put a REST reading of an account through the same door."""
+        """Put a REST reading of an account through the same door.
+
+        It was read just now, so it is no older than the newest frame, even where the upstream's clock is ahead of ours.
+        """
+        account = self.snapshot.accounts.get(truth.account_id)
+        newest = account.last_ts if account is not None else None
+        if newest is not None and newest > truth.ts:
+            truth = msgspec.structs.replace(truth, ts=newest)
         self.deliver(truth, truth.ts)
 
     def watch(self, entry: Entry, saved: Any = None) -> Account:
@@ -167,11 +178,19 @@ class Pipeline:
             self.quiet.extend(event for event in events if event.event in QUIET)
         if not loud:
             return
-        numbers = self._journal(loud, with_state=True)
-        for event in loud:  # the commands leave before anything else is done about the event
-            if event.event is EventKind.BREACHED:
-                self.enforcer.breached(self, self.snapshot.accounts[event.account], event, started)
-        self._hand_over(loud, numbers)
+        with self.journal.together():  # on disk before this turn of the loop ends, and so before any command leaves
+            numbers = self._journal(loud, with_state=True)
+            for event in loud:
+                if event.event is EventKind.BREACHED:
+                    self.enforcer.breached(self, self.snapshot.accounts[event.account], event, started)
+        # Queues wake threads and the log takes its time: not before the commands' turn.
+        self._afterwards.append((loud, numbers))
+        asyncio.get_running_loop().call_later(AFTERWARDS_S, self.follow_up)
+
+    def follow_up(self) -> None:
+        """Hand over what was journaled and acted upon to the recorder, the page and the log."""
+        while self._afterwards:
+            self._hand_over(*self._afterwards.popleft())
 
     def _write(self, events: Sequence[Event], *, with_state: bool) -> None:
         self._hand_over(events, self._journal(events, with_state=with_state))

@@ -18,7 +18,7 @@ from monitoring.live.publish import AccountRow, ServerRow
 from monitoring.live.publish.publisher import Parcel
 from monitoring.live.publish.rows import account_row, milliseconds
 
-PORTION_S = 0.002  # how long the loop may be held
+PORTION_S = 0.0005  # how long the loop may be held
 QUIET_PORTION = 25
 HISTORY_EVERY_MS = 5_000
 _pack = msgspec.msgpack.Encoder().encode
@@ -35,6 +35,7 @@ class Collector:
     async def collect(self, parcel: Parcel) -> None:
         """Add everything that changed since the last call."""
         held = time.perf_counter()
+        self.pipeline.follow_up()
         while self.pipeline.write_quiet(QUIET_PORTION):
             held = await _breathe(held)
         states: list[tuple[int, Saved]] = []

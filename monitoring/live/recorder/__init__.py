@@ -26,6 +26,7 @@ from monitoring.live.recorder.sql import write
 log = structlog.get_logger(__name__)
 LIMIT = 20_000
 BATCH = 500
+GATHER = 0.01  # one commit for what comes together; and the loop is left alone right after a breach
 BACKOFF = (0.1, 2.0)
 HINTED = frozenset({"warned", "stepped_up", "cleared", "breached", "resumed", "target_reached", "violated"})
 Numbered = tuple[int, AnyRecord]
@@ -98,7 +99,8 @@ class Recorder:
     def _run(self) -> None:
         pause = BACKOFF[0]
         while not self._stopping:
-            self._wake.wait(1.0)
+            if self._wake.wait(1.0) and not self._stopping:
+                time.sleep(GATHER)
             self._wake.clear()
             try:
                 self._work_off()
