@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery.signals import worker_ready, worker_shutdown
+from celery.signals import worker_init, worker_ready, worker_shutdown
 from django.apps import AppConfig
 
 CRITICAL_QUEUE = "alerts_critical"
@@ -25,7 +25,15 @@ class AlertsConfig(AppConfig):
 
         register_fragment("alert-rail", pushed_rail, "alerts/_rail.html")
         add_figures(AlertCollector())
+        worker_init.connect(_prepare_transports, dispatch_uid="alerts.prepare")  # before a pool forks
         worker_ready.connect(_start_standby, dispatch_uid="alerts.standby")
+
+
+def _prepare_transports(**_: object) -> None:
+    """In every worker: no alert waits for what its process does only once."""
+    from alerts.transports import slack
+
+    slack.prepare()
 
 
 def _start_standby(sender: Any, **_: object) -> None:

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, partial
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -141,6 +142,16 @@ class SlackWebhook:
         if status >= 500 or status == 408:
             raise refusal(f"Slack failed with {status}", retry_after=wait)
         raise refusal(f"Slack refused the message: {status} {code}".strip(), permanent=True)
+
+
+def prepare() -> None:
+    """Do now what a process's first message would pay half a second for: certificates, and imports made late."""
+    import anyio.lowlevel  # with what follows, for the processes that send; the others need not wait for it
+
+    _tls()
+    for module in ("h11", "httpcore"):
+        import_module(module)
+    asyncio.run(anyio.lowlevel.checkpoint())
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ class FakeSlack:
     url: str = ""
     requests: list[dict[str, Any]] = field(default_factory=list)
     shown: list[dict[str, Any]] = field(default_factory=list)
+    shown_at: list[float] = field(default_factory=list)  # epoch seconds of each shown message
     plan: deque[Answer] = field(default_factory=deque)
     always: Answer = OK
     _lock: Lock = field(default_factory=Lock)
@@ -76,6 +78,7 @@ class FakeSlack:
             self.requests.append(body)
             if answer.shown:
                 self.shown.append(body)
+                self.shown_at.append(time.time())
             return answer
 
     def wait(self) -> None:
