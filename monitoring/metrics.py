@@ -50,3 +50,7 @@ PUBLISH_SECONDS = Histogram(
 LOOP_STALL = Gauge("riskdesk_loop_stall_seconds", "Longest delay of the monitor's loop in the last second")
 LEADER = Gauge("riskdesk_leader", "1 while this process leads its shard", ["shard"])
 EPOCH = Gauge("riskdesk_epoch", "The epoch this process leads in", ["shard"])
+
+# Of a web process; its /metrics registers them, the monitor's does not have them.
+WEB_SOCKETS = Gauge("riskdesk_web_sockets", "Open live sockets of this web process", ["page"], registry=None)
+WEB_FRAMES = Counter("riskdesk_web_frames_total", "Frames handed to live sockets", registry=None)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from monitoring.consumers import AccountConsumer, DeskConsumer, OwnAccountsConsumer
+from monitoring.consumers import AccountPageConsumer, DeskConsumer, FeedsConsumer, MePageConsumer
 
 websocket_urlpatterns = [
     path("ws/desk/", DeskConsumer.as_asgi()),
-    path("ws/me/", OwnAccountsConsumer.as_asgi()),
-    path("ws/account/<str:public_id>/", AccountConsumer.as_asgi()),
+    path("ws/me/", MePageConsumer.as_asgi()),
+    path("ws/account/<str:public_id>/", AccountPageConsumer.as_asgi()),
+    path("ws/feeds/", FeedsConsumer.as_asgi()),
 ]

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from django.urls import path
 
+from monitoring.views.account import account, chart, release
 from monitoring.views.desk import desk, export
+from monitoring.views.feeds import feeds, switch
 from monitoring.views.health import healthz, metrics
+from monitoring.views.me import me
 
 urlpatterns = [
     path("desk/", desk, name="desk"),
     path("desk/export.csv", export, name="desk-export"),
+    path("accounts/<str:public_id>/", account, name="account"),
+    path("accounts/<str:public_id>/chart.json", chart, name="account-chart"),
+    path("accounts/<str:public_id>/release/", release, name="account-release"),
+    path("me/", me, name="me"),
+    path("feeds/", feeds, name="feeds"),
+    path("feeds/<int:server_id>/enforcement/", switch, name="feed-enforcement"),
     path("healthz", healthz, name="healthz"),
     path("metrics", metrics, name="metrics"),
 ]

@@ -18,7 +18,7 @@ from django.db import DatabaseError
 
 from accounts.audit import record_refusal
 from accounts.permissions import SocketUser, socket_user
-from monitoring import replica
+from monitoring import metrics, replica
 from monitoring.consumers.messages import Ack, Hold, Message, Ping, Refused, Sub, Vis, decode
 from monitoring.consumers.pace import Outbox, Pace
 from monitoring.consumers.windows import PROTOCOL, Delta, encode
@@ -38,11 +38,15 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels ha
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve; when the server stops, tell the browser to come again."""
+        sockets = metrics.WEB_SOCKETS.labels(type(self).__name__.removesuffix("Consumer"))
+        sockets.inc()
         try:
             await super().__call__(scope, receive, send)
         except asyncio.CancelledError:
             await send({"type": "websocket.close", "code": GOING})
             raise
+        finally:
+            sockets.dec()
 
     # -- for subclasses --------------------------------------------------------------------------------------------
 
@@ -188,6 +192,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels ha
     async def _send_all(self) -> None:
         while True:
             await self.send(text_data=await self.outbox.take())
+            metrics.WEB_FRAMES.inc()
 
     def _spawn(self, work: Awaitable[Any]) -> None:
         task = asyncio.ensure_future(work)

@@ -57,7 +57,9 @@ class FeedQuery:
     def querystring(self, **changes: str) -> str:
         """The query as an address has it, without what says nothing."""
         values = {"q": self.q, "state": self.state, "sort": self.sort, **changes}
-        return urlencode({name: value for name, value in values.items() if value and (name, value) != ("sort", "server")})
+        return urlencode(
+            {name: value for name, value in values.items() if value and (name, value) != ("sort", "server")}
+        )
 
     def pick(self, servers: list[ServerRow]) -> list[ServerRow]:
         """The upstreams that match, in order."""
@@ -147,12 +149,16 @@ def _processes(replica: Replica, now_ms: int) -> list[dict[str, Any]]:
     for shard, said in sorted(replica.monitors().items()):
         ready = bool(said.get("ready"))
         text = f"{'Leads' if said.get('leader') else 'Waits'} in epoch {said.get('epoch', formats.NOTHING)}"
-        found.append({"name": f"Monitor {shard}", "up": ready, "state": "Ready" if ready else "Not ready", "text": text})
+        found.append(
+            {"name": f"Monitor {shard}", "up": ready, "state": "Ready" if ready else "Not ready", "text": text}
+        )
     if not found:
         found.append({"name": "Monitor", "up": False, "state": "Not heard yet", "text": health.message})
     postgresql, redis = database_answers(), health.live != "reconnecting"
     found.append({"name": "PostgreSQL", "up": postgresql, "state": "Answers" if postgresql else "Away", "text": ""})
-    found.append({"name": "Redis", "up": redis, "state": "Answers" if redis else "Away", "text": health.message * (not redis)})
+    found.append(
+        {"name": "Redis", "up": redis, "state": "Answers" if redis else "Away", "text": health.message * (not redis)}
+    )
     fresh = health.live == "connected"
     found.append(
         {

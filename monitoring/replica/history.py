@@ -9,10 +9,12 @@ import redis
 import structlog
 from django.conf import settings
 
-Point = tuple[int, int, int, int | None, int | None]  # epoch ms; equity, balance, daily and maximum floor in minor units
+Point = tuple[
+    int, int, int, int | None, int | None
+]  # epoch ms; equity, balance, daily and maximum floor in minor units
 
 log = structlog.get_logger(__name__)
-_point = msgspec.msgpack.Decoder(Point)
+_point: msgspec.msgpack.Decoder[Point] = msgspec.msgpack.Decoder(Point)
 
 
 class HistoryUnavailable(Exception):

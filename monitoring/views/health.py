@@ -6,20 +6,23 @@ import urllib.request
 from time import time
 
 from django.conf import settings
-from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from prometheus_client.registry import Collector
 
+from monitoring import metrics as figures
 from monitoring import replica
+from monitoring.replica.feeds import database_answers
 
 MONITOR_TIMEOUT = 1.0  # seconds
 _registry = CollectorRegistry()
 _accounts = Gauge("riskdesk_web_accounts", "Accounts in this web process's copy", registry=_registry)
 _age = Gauge("riskdesk_web_data_age_seconds", "Age of the newest batch in this web process", registry=_registry)
 _fresh = Gauge("riskdesk_web_data_fresh", "1 while the monitor is heard", registry=_registry)
+_registry.register(figures.WEB_SOCKETS)
+_registry.register(figures.WEB_FRAMES)
 
 
 def add_figures(collector: Collector) -> None:
@@ -30,15 +33,18 @@ def add_figures(collector: Collector) -> None:
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """200 when pages can be served (PostgreSQL and Redis answer), else 503; `monitor.ready` says whether data flow."""
+    """200 when pages can be served (PostgreSQL and Redis answer), else 503; `ready` says that data flow as well."""
     health, monitors = replica.get().health(), replica.get().monitors()
-    database, redis = _database_answers(), health.live != "reconnecting"
+    database, redis = database_answers(), health.live != "reconnecting"
+    ready = bool(monitors) and all(one["ready"] for one in monitors.values())
     answer = {
         "ok": database and redis,
+        "ready": database and redis and ready and health.live == "connected",
         "database": database,
         "redis": redis,
         "live": health.live,
-        "monitor": {"ready": bool(monitors) and all(one["ready"] for one in monitors.values()), "shards": monitors},
+        "data_age_ms": int(time() * 1000) - health.data_ms if health.data_ms else None,
+        "monitor": {"ready": ready, "shards": monitors},
     }
     return JsonResponse(answer, status=200 if answer["ok"] else 503)
 
@@ -52,15 +58,6 @@ def metrics(request: HttpRequest) -> HttpResponse:
     _age.set(now - health.data_ms / 1000 if health.data_ms else float("nan"))
     _fresh.set(health.live == "connected")
     return HttpResponse(generate_latest(_registry) + _monitor_figures(), content_type=CONTENT_TYPE_LATEST)
-
-
-def _database_answers() -> bool:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError:
-        return False
-    return True
 
 
 def _monitor_figures() -> bytes:

@@ -68,8 +68,8 @@
       say("");
       const figure = dress(found.figure), x = figure.data[0].x;
       drawn = { step: found.step_ms, limit: found.limit, last: x[x.length - 1], low: Math.min(...figure.data[0].y), at: Date.now() };
+      box.dataset.points = String(x.length);  // gives the box its height
       await Plotly.react(box, figure.data, figure.layout, figure.config);
-      box.dataset.points = String(x.length);
     } catch (error) {
       if (mine === asked) say(`The chart cannot be shown: ${error.message}.`, true);
     }
@@ -90,7 +90,7 @@
     if (x <= drawn.last || (x - drawn.last < drawn.step && !lowest)) return;
     drawn.last = x;
     if (lowest) drawn.low = frame.y.equity[0];
-    if (range === "1h" && Date.now() - drawn.at > HOUR_AGAIN) { draw(); return; }
+    if (range === "1h" && Date.now() - drawn.at > HOUR_AGAIN) { drawn.at = Date.now(); draw(); return; }
     const update = { x: LINES.map(() => [x]), y: LINES.map((name) => frame.y[name]) };
     window.Plotly.extendTraces(box, update, LINES.map((_, index) => index), drawn.limit);
     box.dataset.points = String(box.data[0].x.length);

@@ -1,0 +1,158 @@
+"""Objective cards: each rule's sentence with its figures now, as cells that the socket patches (pure).
+
+Cells of rule n: `r<n>_floor`, `_measured`, `_room`, `_used` (texts), `_state` (a word), `_line` and `_must` (what a
+trader may still do, in a sentence), `_w` gauge width 0 to 100 and `_s` its severity 0 to 4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accounts.templatetags import formats
+from monitoring.live.publish import AccountRow, ReadingRow
+from monitoring.objectives.rulebook import Rule, Rulebook
+from monitoring.objectives.words import STATE_WORDS
+from monitoring.replica import SEVERITY_WORDS, Cells, money, percent
+from monitoring.replica.cells import BREACHED, CONNECTION_WORDS, CRITICAL, ENFORCEMENT_WORDS, FULL, WARNING, WATCH
+
+CELLS = ("floor", "measured", "room", "used", "state", "line", "must", "w", "s")
+MEASURED_WORDS = {"equity": "Equity", "balance": "Balance", "lower": "The lower of balance and equity"}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One rule with what it says now; `key` names its cells."""
+
+    key: str
+    rule: Rule
+    cells: Cells
+
+    @property
+    def daily(self) -> bool:
+        """Whether the rule begins anew with each trading day."""
+        return self.rule.name == "daily_loss"
+
+    def __getattr__(self, name: str) -> object:
+        """A cell by its short name, for the templates."""
+        if name in CELLS:
+            return self.cells.get(f"{self.key}_{name}", 0 if name in {"w", "s"} else formats.NOTHING)
+        raise AttributeError(name)
+
+
+def cards(book: Rulebook, row: AccountRow | None) -> list[Card]:
+    """Every rule of the rulebook, in its order."""
+    found = _rule_cells(row, book) if row else {}
+    return [Card(f"r{rule.index}", rule, found) for rule in book.rules]
+
+
+def live_cells(row: AccountRow, book: Rulebook | None, zone: str) -> Cells:
+    """What the pages of one account show besides the desk's cells; `zone` is the reader's.
+
+    `until` is the next reset in epoch ms, `state_key` the state's own name.
+    """
+    reset = formats.moment(row.next_reset_ms) if row.next_reset_ms else None
+    asof = formats.utc_ms(row.updated_ms)
+    found: Cells = {
+        "state": STATE_WORDS.get(row.state, row.state),
+        "state_key": row.state,
+        "word": SEVERITY_WORDS[row.severity] or "Normal",
+        "locked": "Locked" if row.locked else "",
+        "enforced": ENFORCEMENT_WORDS.get(row.enforcement, row.enforcement),
+        "mode": "Dry run" if row.enforcement_mode == "dry_run" else "",
+        "link": CONNECTION_WORDS.get(row.status, ""),
+        "asof": f"Data as of {asof}: no verdict until fresh data come." if row.stale else "",
+        "reason": row.reason,
+        "open_pl": formats.signed(row.open_pl, row.digits),
+        "day_start": money(row.day_start_balance, row.digits),
+        "until": row.next_reset_ms or 0,
+        "reset_rule": formats.zoned(reset, row.reset_zone),
+        "reset_utc": formats.utc(reset, seconds=False),
+        "reset_own": formats.zoned(reset, zone),
+    }
+    return {**found, **(_rule_cells(row, book) if book else {})}
+
+
+def severity(reading: ReadingRow) -> int:
+    """A reading's own severity, 0 normal to 4 breached, as the desk's gauges have it."""
+    if reading.state in {"breached", "paused"} or reading.used >= FULL:
+        return BREACHED
+    if reading.used >= 9000:
+        return CRITICAL
+    if reading.state == "warned" or (reading.state == "unknown" and reading.used >= 8000):
+        return WARNING
+    return WATCH if reading.used >= 5000 else 0
+
+
+def _rule_cells(row: AccountRow, book: Rulebook) -> Cells:
+    found: Cells = {}
+    for reading in row.readings:
+        found |= {f"r{reading.index}_{name}": value for name, value in _reading_cells(row, reading).items()}
+    for rule in book.rules:
+        if rule.target is not None:
+            found |= {f"r{rule.index}_{name}": value for name, value in _target_cells(row, rule.target).items()}
+    return found
+
+
+def _reading_cells(row: AccountRow, reading: ReadingRow) -> Cells:
+    return {
+        "floor": money(reading.floor, row.digits),
+        "measured": money(reading.measured, row.digits),
+        "room": money(reading.room, row.digits),
+        "used": percent(reading.used),
+        "state": STATE_WORDS.get(reading.state, reading.state),
+        "line": _line(row, reading),
+        "must": _must(row, reading),
+        "w": min(max(reading.used, 0) // 10, 1000) / 10,
+        "s": severity(reading),
+    }
+
+
+def _line(row: AccountRow, reading: ReadingRow) -> str:
+    """What is left of the limit, as a sentence to its trader."""
+    room = f"{money(max(reading.room, 0), row.digits)} {row.currency}"
+    daily = reading.rule == "daily_loss"
+    if reading.state in {"breached", "paused"}:
+        return "This limit was crossed."
+    if row.state == "breached":
+        return "The challenge has ended; this limit was not the reason."
+    if row.stale or reading.state == "unknown":
+        return f"At the last known figures {room} were left. This is no verdict: the data are old."
+    if row.state == "review":
+        return f"{room} are left by the figures; a risk officer looks at the account first."
+    span = "today" if daily else "in all"
+    return f"You may lose less than {room} {span}" if reading.operator == "<=" else f"You may still lose {room} {span}"
+
+
+def _must(row: AccountRow, reading: ReadingRow) -> str:
+    """The limit itself, its operator in words."""
+    words = _measured_words(reading)
+    verb = "must stay above" if reading.operator == "<=" else "must not fall below"
+    return f"{words} {verb} {money(reading.floor, row.digits)}."
+
+
+def _measured_words(reading: ReadingRow) -> str:
+    """What the rule looks at, from its own sentence: the row has no other word of it."""
+    said = reading.sentence.partition(" when ")[2]
+    for words in ("the lower of balance and equity", "balance", "equity"):
+        if said.startswith(words):
+            return words[0].upper() + words[1:]
+    return MEASURED_WORDS["equity"]
+
+
+def _target_cells(row: AccountRow, target: int) -> Cells:
+    """Progress of a profit target by balance; not a verdict."""
+    profit = row.balance - row.size
+    share = max(0, min(FULL, profit * FULL // target)) if target > 0 else 0
+    left = max(0, target - profit)
+    words = f"{money(left, row.digits)} {row.currency} to go" if left else "The balance has reached the target"
+    return {
+        "floor": money(row.size + target, row.digits),
+        "measured": formats.signed(profit, row.digits),
+        "room": money(left, row.digits),
+        "used": percent(share),
+        "state": "Not judged yet",
+        "line": words,
+        "must": f"Balance of {money(row.size + target, row.digits)} or more.",
+        "w": share // 10 / 10,
+        "s": 0,
+    }
