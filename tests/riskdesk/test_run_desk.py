@@ -207,11 +207,10 @@ def test_a_desk_survives_the_death_of_each_of_its_processes_and_ends_without_a_t
 @pytest.mark.timeout(400)
 def test_a_desk_that_was_killed_takes_its_children_along_and_starts_again_quickly(state: Path) -> None:
     ports = free_ports(3)
-    first = RunningDesk(state, ports)
-    first.wait_until_ready()
-    processes = family(first)
-    first.process.kill()
-    first.process.wait()
+    with desk(state, ports) as first:
+        processes = family(first)
+        first.process.kill()
+        first.process.wait()
     with desk(state, ports) as second:
         eventually(lambda: all_gone(processes), within=30, what="the first desk's processes have ended")
         started = next(line for line in second.lines if "started in" in line)
