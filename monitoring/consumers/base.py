@@ -1,7 +1,7 @@
 """What every live socket does: gates at connect and again, pace and back-pressure, bad messages, a clean end.
 
 Close codes: 4401 not signed in · 4403 the role does not allow it (audited) · 4400 twenty messages that made no sense ·
-4008 the page stopped reading · 1012 this server stops (come again) · 1013 the database cannot be asked who you are.
+4008 the page stopped reading · 4012 this server stops (come again) · 4013 the database cannot be asked who you are.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from django.db import DatabaseError
 from accounts.audit import record_refusal
 from accounts.permissions import SocketUser, socket_user
 from monitoring import metrics, replica
+from monitoring.consumers import farewell
 from monitoring.consumers.messages import Ack, Hold, Message, Ping, Refused, Sub, Vis, decode
 from monitoring.consumers.pace import Outbox, Pace
 from monitoring.consumers.windows import PROTOCOL, Delta, encode
 
 BAD_MESSAGES = 20
 LOOK_AGAIN = 30.0  # seconds between looks at the session and role
-ANONYMOUS, FORBIDDEN, NONSENSE, NOT_READING, GOING, LATER = 4401, 4403, 4400, 4008, 1012, 1013
+ANONYMOUS, FORBIDDEN, NONSENSE, NOT_READING, LATER = 4401, 4403, 4400, 4008, 4013
 
 log = structlog.get_logger(__name__)
 
@@ -37,14 +38,11 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels ha
     user: SocketUser | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve; when the server stops, tell the browser to come again."""
+        """Serve, and be counted meanwhile."""
         sockets = metrics.WEB_SOCKETS.labels(type(self).__name__.removesuffix("Consumer"))
         sockets.inc()
         try:
             await super().__call__(scope, receive, send)
-        except asyncio.CancelledError:
-            await send({"type": "websocket.close", "code": GOING})
-            raise
         finally:
             sockets.dec()
 
@@ -113,6 +111,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels ha
         if self.user is None:
             return
         self._end_listening = replica.listen("people", self._people_from_thread)
+        farewell.join(id(self), self.end)
         self._spawn(self._send_all())
         self._spawn(self._keep_looking())
         await self.opened()
@@ -121,6 +120,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels ha
         """End everything that was begun."""
         if self._end_listening:
             self._end_listening()
+        farewell.leave(id(self))
         for task in list(self._tasks):
             task.cancel()
         await self.closed()

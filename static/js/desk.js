@@ -21,7 +21,11 @@
       desk.dataset.total = frame.total;
       byId("empty").hidden = frame.total > 0 || Boolean(byId("skeleton"));
     }
-    if (frame.order && frame.order.length && byId("skeleton")) byId("skeleton").remove();
+    if (frame.order && frame.order.length && byId("skeleton")) {  // the first accounts: headers and filters need them too
+      byId("skeleton").remove();
+      window.htmx.ajax("GET", location.pathname + location.search, { source: desk, target: "#desk", swap: "outerHTML show:none" });
+    }
+    if (frame.order) RD.ages(desk);
     if (frame.order || frame.total !== undefined) byId("shown").textContent = `${table.rows.size} of ${Number(desk.dataset.total || table.rows.size).toLocaleString("en")}`;
     if (frame.moved !== undefined) {
       byId("moved").hidden = !frame.moved;

@@ -26,8 +26,8 @@
       const menu = document.querySelector("details.menu[open]");
       if (menu) { menu.open = false; menu.querySelector("summary").focus(); return; }
     }
-    const field = event.target.closest("input, select, textarea, [contenteditable], dialog");
-    if (event.ctrlKey || event.metaKey || event.altKey || !on.checked) return;
+    const field = event.target.closest("input, select, textarea, [contenteditable]");
+    if (document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey || !on.checked) return;
     if (field && event.key !== "Escape") return;
     if (performance.now() < prefix && RD.goto[event.key]) {
       prefix = 0;

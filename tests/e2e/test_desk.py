@@ -13,6 +13,13 @@ from tests.e2e.conftest import Visit, Web, axe, shoot
 from tests.monitoring.wire import Wire, account, event, server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+KEEP_CLOSE_CODES = """() => {
+    window.codes = [];
+    const held = Object.getOwnPropertyDescriptor(WebSocket.prototype, "onclose");
+    const kept = (handler) => (event) => { window.codes.push(event.code); handler(event); };
+    const set = function (handler) { held.set.call(this, kept(handler)); };
+    Object.defineProperty(WebSocket.prototype, "onclose", { ...held, set });
+}"""
 
 
 @pytest.fixture
@@ -133,6 +140,8 @@ def test_axe_finds_nothing(visit: Visit, wire: Wire, people: dict[str, User], da
     wire.publish(rows, servers=feeds, events=[event("k", "sim-0", "breached", 4)], warnings=["PostgreSQL unreachable"])
     page = visit("/desk/?tour=1&sev=watch", people["risk_officer"], dark=dark)
     expect(page.locator("body")).to_have_attribute("data-live", "connected")
+    expect(page.locator('[data-account="sim-0"] [data-cell="age"]')).not_to_be_empty()
+    expect(page.locator("#banners")).to_contain_text("Feed MT5-2 disconnected")
     shoot(page, f"desk-{name}-1600")
     assert axe(page) == []
     page.keyboard.press("f")
@@ -142,6 +151,30 @@ def test_axe_finds_nothing(visit: Visit, wire: Wire, people: dict[str, User], da
     page.keyboard.press("?")
     assert axe(page) == []
     page.keyboard.press("Escape")
+    expect(page.locator("#help")).to_be_hidden()
     page.set_viewport_size({"width": 1280, "height": 720})
     shoot(page, f"desk-{name}-1280")
     assert axe(page) == []
+
+
+def test_the_first_accounts_bring_their_headers_and_filters(visit: Visit, wire: Wire, people: dict[str, User]) -> None:
+    page = visit("/desk/", people["risk_officer"])
+    expect(page.locator("#skeleton")).to_be_visible()
+    wire.put("sim-1", "sim-2", phase="Funded")
+    expect(page.locator("#rows tr")).to_have_count(2)
+    expect(page.locator("#sort-size")).to_have_text("Size USD")
+    page.keyboard.press("f")
+    page.locator("#filter-phase").select_option("Funded")
+    expect(page).to_have_url(re.compile("phase=Funded"))
+
+
+def test_a_server_that_stops_says_come_again(desk: Page, web: Web, visit: Visit) -> None:
+    visit.expected.append("WebSocket connection|ERR_CONNECTION_REFUSED")
+    desk.evaluate(KEEP_CLOSE_CODES)
+    web.stop(signal.SIGKILL)
+    web.start()
+    expect(desk.locator("body")).to_have_attribute("data-live", "connected", timeout=8000)
+    before = desk.evaluate("() => window.codes.length")
+    web.stop(signal.SIGTERM)
+    desk.wait_for_function("(before) => window.codes.length > before", arg=before)
+    assert 4012 in desk.evaluate("() => window.codes")

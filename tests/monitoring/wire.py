@@ -99,6 +99,7 @@ class Wire:
         self.shard, self.generation = shard, generation
         self.epoch, self.version = 1, 0
         self.rows: dict[str, AccountRow] = {}
+        self.feeds, self.warnings = [server()], list[str]()  # as last given: every batch repeats them
         self._lock = threading.RLock()
         self._end = threading.Event()
 
@@ -153,8 +154,9 @@ class Wire:
         skip: int,
     ) -> Batch:
         self.version += 1 + skip
-        feeds = [server()] if servers is None else list(servers)
-        batch = Batch(self.epoch, self.version, int(time() * 1000), rows, removed, events, feeds, warnings)
+        feeds = self.feeds = self.feeds if servers is None else list(servers)
+        self.warnings = warnings or self.warnings
+        batch = Batch(self.epoch, self.version, int(time() * 1000), rows, removed, events, feeds, self.warnings)
         head = msgspec.structs.replace(batch, rows=[])
         self.rows.update({row.public_id: row for row in rows})
         with self.client.pipeline(transaction=True) as pipe:
