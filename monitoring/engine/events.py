@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -51,6 +52,7 @@ class Reading:
     step: int  # how many steps of `warn_at` the open episode has reached
     reason: str
     rule_set_version: int
+    inputs: Mapping[str, int]  # what it was computed from, by name, in minor units
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ Figures are the numbers as sent (floats of decimal text); `money` turns them int
 from __future__ import annotations
 
 from datetime import datetime
+from math import copysign
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -20,12 +21,15 @@ Lots = Annotated[float, Meta(ge=0)]
 OperationKind = str  # deposit | withdrawal | payout | credit | bonus | correction; anything else holds verdicts
 
 
+CREDIT_NOT_GIVEN = -0.0  # counts as zero in every sum, yet can be told from a stated 0.0
+
+
 class AccountFigures(Struct, frozen=True, gc=False):
     """An account's figures in account currency, as the upstream states them."""
 
     balance: float
     equity: float
-    credit: float = 0.0
+    credit: float = CREDIT_NOT_GIVEN
     profit: float | None = None
     margin: float | None = None
     free_margin: float | None = None
@@ -34,6 +38,11 @@ class AccountFigures(Struct, frozen=True, gc=False):
     leverage: int | None = None
     status: str = "connected"
     open_positions: int | None = None
+
+    @property
+    def credit_given(self) -> bool:
+        """Whether the upstream stated a credit; where it did not, the one known before still holds."""
+        return self.credit != 0 or copysign(1, self.credit) > 0
 
 
 class Position(Struct, frozen=True, gc=False):

@@ -12,7 +12,7 @@ from monitoring.engine.rules.band import settle_band
 from monitoring.engine.rules.clock import link_changed, tick
 from monitoring.engine.rules.freshness import staleness
 from monitoring.engine.rules.judge import breach_event
-from monitoring.engine.rules.loss import Level, levels, reason
+from monitoring.engine.rules.loss import Level, levels, reason, risk_equity
 from monitoring.engine.snapshot import Account, Snapshot
 
 __all__ = ["breach_event", "levels", "process", "readings", "refuse", "settle_band", "staleness"]
@@ -121,7 +121,22 @@ def _reading(account: Account, level: Level, doubt: str) -> Reading:
         step=step,
         reason=sentence,
         rule_set_version=account.rule_set.version,
+        inputs=_inputs(account, level),
     )
+
+
+def _inputs(account: Account, level: Level) -> dict[str, int]:
+    """The figures that an answer rests on; the anchor under the name of what it is."""
+    state, rule = account.state, level.rule
+    anchor = rule.reference or ("high_water" if rule.mode == "trailing" else "initial")
+    return {
+        "balance": state.balance,
+        "equity": risk_equity(account, state),
+        "credit": state.credit,
+        "initial_balance": state.initial_balance,
+        "day_moves": state.day_moves,
+        anchor: level.anchor,
+    }
 
 
 def _latched(account: Account, level: Level) -> ReadingState | None:

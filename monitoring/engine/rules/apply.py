@@ -74,7 +74,6 @@ def refuse(snapshot: Snapshot, account: Account | None, reason: str, detail: str
 def _is_new(snapshot: Snapshot, account: Account, message: messages.Envelope) -> bool:
     state = account.state
     seq, last = message.seq, state.last_seq
-    repeated = message.event_id is not None and message.event_id in state.event_ids
     if seq is not None and last is not None:
         if seq <= last:
             if seq == last:
@@ -85,14 +84,25 @@ def _is_new(snapshot: Snapshot, account: Account, message: messages.Envelope) ->
         if seq > last + 1:
             snapshot.counts.gaps += 1
             snapshot.gaps.add(account.id)
-        return True
-    if repeated:
+    if _is_repeated(account, message):
         snapshot.counts.repeated += 1
+        if seq is not None:
+            state.last_seq, account.next_seq = seq, seq + 1  # its number is used up all the same
         return False
+    if seq is not None and last is not None:
+        return True
     if state.last_ts is not None and message.ts < state.last_ts:
         snapshot.counts.late += 1
         return False
     return True
+
+
+def _is_repeated(account: Account, message: messages.Envelope) -> bool:
+    """Whether an event of this id was applied: the last update, or one of the newest that no later update undoes."""
+    event_id, newest = message.event_id, account.last
+    if event_id is None:
+        return False
+    return event_id in account.state.event_ids or (newest is not None and event_id == newest.event_id)
 
 
 def _resync_is_newer(account: Account, message: Resync) -> bool:
@@ -108,7 +118,7 @@ def _remember(account: Account, message: messages.Envelope) -> None:
     state.renumbered = False
     if message.seq is not None:
         state.last_seq = message.seq
-    elif message.event_id is not None:
+    if message.event_id is not None and (message.seq is None or not isinstance(message, AccountUpdate)):
         state.event_ids.append(message.event_id)
         del state.event_ids[:-EVENT_IDS_KEPT]
 
@@ -129,8 +139,10 @@ def _evaluate(snapshot: Snapshot, account: Account, ts: datetime) -> list[Event]
     _raise_marks(account, ts)
     now = snapshot.link.now
     events: list[Event] = []
-    if state.stale or state.status in UNREPORTED:  # else only a tick or the link can make it stale
-        events += settle_freshness(account, ts, ts if now is None or ts > now else now)
+    if now is None or ts > now:
+        now = ts
+    if state.stale or state.status in UNREPORTED or now - ts >= account.stale_after:  # else it is surely fresh
+        events += settle_freshness(account, ts, now)
     started = state.day_started_at
     events += judge(account, ts if started is None or ts > started else started)
     if state.lowest_equity is not None:
@@ -154,6 +166,8 @@ def _raise_marks(account: Account, ts: datetime) -> None:
 
 def _take_resync(account: Account, message: Resync) -> None:
     state = account.state
+    if message.seq is not None and state.last_seq is not None and message.seq < state.last_seq:
+        state.event_ids.clear()  # a server that numbers anew may use its ids anew
     update = AccountUpdate(account_id=message.account_id, ts=message.ts, seq=message.seq, data=message.data)
     account.last = update
     account.take(update)

@@ -109,7 +109,7 @@ def _publish(account: Account, bounds: _Bounds, equity_mark: float, balance_mark
     account.balance_low = _shared(bounds.balance_low / scale)
     account.balance_high = _shared(min(bounds.balance_high, balance_mark) / scale)
     account.quiet_until = state.next_reset
-    account.quiet_credit = _shared(figures.credit)
+    account.quiet_credit = _shared(figures.credit if figures.credit_given else state.credit / scale)
     account.quiet_status = intern(figures.status)
     account.next_seq = -1 if state.last_seq is None else state.last_seq + 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from monitoring.engine.events import Event, EventKind
 from monitoring.engine.rules.judge import judge, key, notice
@@ -43,6 +43,7 @@ def _reset(account: Account, instant: datetime) -> list[Event]:
     if paused:
         state.paused_until = None
         if state.breach is None:
+            state.lowest_equity = None
             events.append(notice(account, EventKind.RESUMED, instant, state.day, "the pause ended with the day"))
     if state.updated_at is not None and instant - state.updated_at <= timedelta(seconds=account.rule_set.fresh_for):
         events += judge(account, instant)
@@ -112,4 +113,5 @@ def _start_words(account: Account, instant: datetime) -> str:
     if state.day_start_ts is None:
         return "no figures have arrived yet"
     age = (instant - state.day_start_ts).total_seconds()
-    return f"values of the update of {state.day_start_ts:%Y-%m-%dT%H:%M:%S}Z, {age:.0f} s before the reset"
+    taken = state.day_start_ts.astimezone(UTC)
+    return f"values of the update of {taken:%Y-%m-%dT%H:%M:%S}Z, {age:.0f} s before the reset"

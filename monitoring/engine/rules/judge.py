@@ -58,10 +58,10 @@ def _breach(account: Account, crossed: list[Level], at: datetime) -> Event:
     )
     if consequence == "fail":
         state.breach = facts
-        state.lowest_equity = facts.equity
     else:
         state.pause = facts
         state.paused_until = state.next_reset
+    state.lowest_equity = facts.equity
     for memory in state.rules:
         memory.step = 0
     return breach_event(facts)

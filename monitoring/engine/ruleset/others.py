@@ -64,13 +64,32 @@ def _value(reader: Reader, name: str, key: str, warnings: list[str]) -> None:
         reader.zone(key, warnings)
     elif key == "time":
         reader.wall_time(key)
-    elif key in {"allow", "deny", "impact", "windows"}:
-        if not isinstance(reader.values[key], list):
-            reader.error(key, "must be a list")
+    elif key == "windows":
+        _windows(reader)
+    elif key in {"allow", "deny", "impact"}:
+        words = reader.values[key]
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            reader.error(key, "must be a list of words")
     elif key == "requires_flat":
         reader.flag(key)
     elif key == "amount":
         _target_amount(reader)
+
+
+def _windows(reader: Reader) -> None:
+    windows = reader.values["windows"]
+    if not isinstance(windows, list):
+        reader.error("windows", "must be a list")
+        return
+    for number, value in enumerate(windows):
+        window = Reader(value, reader.at(f"windows[{number}]"), reader.errors)
+        window.only({"days", "from", "to"})
+        days = window.get("days")
+        if not isinstance(days, list) or any(day not in WEEKDAYS for day in days):
+            window.error("days", f"must be a list of {', '.join(WEEKDAYS)}")
+        window.wall_time("from")
+        if window.values.get("to") != "24:00":  # the day's end; midnight of its start is "00:00"
+            window.wall_time("to")
 
 
 def _target_amount(reader: Reader) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import time
 from decimal import Decimal, InvalidOperation
@@ -9,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 MISSING: Any = object()
+LARGEST_INTEGER = 1_000_000_000  # seconds or days beyond it are no duration that a calendar holds
 FIXED_ZONES = frozenset({"EST", "MST", "HST"})  # fixed offsets that look like a city's zone
 
 
@@ -70,8 +72,9 @@ class Reader:
         value = self.get(key, default)
         if value is MISSING:
             return least
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            self.error(key, f"must be a whole number of at least {least}, is {value!r}")
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LARGEST_INTEGER:
+            shown = f"{value!r:.60}" if not isinstance(value, int) or abs(value) < 10**50 else "far too large"
+            self.error(key, f"must be a whole number of at least {least} and at most {LARGEST_INTEGER}, is {shown}")
             return least
         return value
 
@@ -100,7 +103,7 @@ class Reader:
         if value is MISSING:
             return time()
         try:
-            if not isinstance(value, str) or len(value) not in (5, 8):
+            if not isinstance(value, str) or not re.fullmatch(r"\d\d:\d\d(:\d\d)?", value):
                 raise ValueError(value)
             parsed = time.fromisoformat(value)
         except ValueError:

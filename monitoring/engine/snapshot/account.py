@@ -128,7 +128,7 @@ class Account(Band):
         figures = update.data
         balance = minor_units(figures.balance, digits)
         equity = minor_units(figures.equity, digits)
-        credit = minor_units(figures.credit, digits)
+        credit = minor_units(figures.credit, digits) if figures.credit_given else state.credit
         state.balance, state.equity, state.credit = balance, equity, credit
         state.figures = figures
         state.updated_at = update.ts
@@ -145,7 +145,7 @@ class Account(Band):
         state, digits = self.state, self.rule_set.digits
         equity = minor_units(update.data.equity, digits)
         if not self.rule_set.count_credit:
-            equity -= minor_units(update.data.credit, digits)
+            equity -= state.credit  # inside the band it has not changed
         self.raise_equity_marks(equity)
         state.day_open = True
 
@@ -327,7 +327,7 @@ class Account(Band):
 
     @property
     def lowest_equity(self) -> int | None:
-        """Lowest risk equity since the breach."""
+        """Lowest risk equity since the breach, or since the running pause began."""
         return self.flush().lowest_equity
 
     def hold_for_review(self, reason: str) -> None:

@@ -56,7 +56,7 @@ class AccountState(Struct, kw_only=True):
     last_ts: datetime | None = None  # ts of the newest applied frame of any kind
     last_seq: int | None = None
     structure_seq: int | None = None  # seq of the newest applied frame that was no account update
-    event_ids: list[str] = field(default_factory=list)  # the last ones, where frames carry no seq
+    event_ids: list[str] = field(default_factory=list)  # the last ones; of updates only where frames carry no seq
     renumbered: bool = False  # the link was made anew: the next resync says where seq goes on
     positions: tuple[Position, ...] = ()
     open_positions: int = 0
@@ -84,7 +84,7 @@ class AccountState(Struct, kw_only=True):
     breach: Breach | None = None  # consequence fail: latched for good
     pause: Breach | None = None  # the newest pause
     paused_until: datetime | None = None
-    lowest_equity: int | None = None  # lowest risk equity since the breach
+    lowest_equity: int | None = None  # lowest risk equity since the breach, or since the running pause began
     rules: list[RuleState] = field(default_factory=list)
     link_seen: datetime | None = None
     now: datetime | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,24 @@ import msgspec
 from django.core.management.base import BaseCommand, CommandError
 
 from monitoring.engine.events import Event, EventKind, Reading
-from monitoring.engine.messages import AccountUpdate, Clock, Envelope, Link, Message, Resync
+from monitoring.engine.messages import AccountUpdate, Clock, Envelope, Instant, Link, Message, Resync
 from monitoring.engine.money import money_text
 from monitoring.engine.rules import process, readings, refuse
 from monitoring.engine.ruleset import RuleSet, RuleSetError, parse_rule_set
 from monitoring.engine.snapshot import Snapshot
 from monitoring.upstream.base import Refusal
-from monitoring.upstream.fxsocket.decode import decode
+from monitoring.upstream.fxsocket.decode import EARLIEST, LATEST, decode
 
 _OURS = (b'"clock"', b'"link"', b'"resync"')  # kinds that a recording has beside the upstream's own frames
 _ours = msgspec.json.Decoder(Clock | Link | Resync)
+
+
+class _Stamped(msgspec.Struct):
+    ts: Instant | None = None
+    timestamp: Instant | None = None
+
+
+_stamped = msgspec.json.Decoder(_Stamped)
 _encode = msgspec.json.Encoder().encode
 _USED = Decimal("0.0001")
 
@@ -78,13 +86,14 @@ def replay(frames: Iterable[bytes], rule_set: RuleSet, *, with_readings: bool = 
     for number, line in enumerate(frames, 1):
         if not line.strip():
             continue
-        message = _read(line.strip())
+        message = _read(line.strip(), newest)
         if isinstance(message, Refusal):
             yield _refused(snapshot, message, number, newest, rule_set.version)
             continue
         if message is None:
             continue
-        newest = message.ts if newest is None or message.ts > newest else newest
+        if not isinstance(message, Link) and (newest is None or message.ts > newest):
+            newest = message.ts
         if isinstance(message, Envelope | Resync) and message.account_id not in snapshot.accounts:
             snapshot.add(message.account_id, rule_set)
         yield from map(_event_line, process(snapshot, message))
@@ -95,8 +104,8 @@ def replay(frames: Iterable[bytes], rule_set: RuleSet, *, with_readings: bool = 
                     yield _reading_line(reading, message.ts, account.id, rule_set.digits)
 
 
-def _read(line: bytes) -> Message | Refusal | None:
-    """Decode one line; None for a frame that moves no account."""
+def _read(line: bytes, newest: datetime | None) -> Message | Refusal | None:
+    """Decode one line; a frame about no account is a sign of life of the link, at its own time or the newest known."""
     if any(kind in line for kind in _OURS):
         try:
             message: Clock | Link | Resync = _ours.decode(line)
@@ -110,7 +119,19 @@ def _read(line: bytes) -> Message | Refusal | None:
                 return message
             return Refusal("bad_time", f"{message.ts.isoformat()} is no time of this century - at `$.ts`")
     found = decode(line)
-    return found if isinstance(found, Envelope | Refusal) else None
+    if isinstance(found, Envelope | Refusal):
+        return found
+    stamp = _stamp_of(line) or newest
+    return None if stamp is None else Link(ts=stamp, state="alive")
+
+
+def _stamp_of(line: bytes) -> datetime | None:
+    try:
+        stamped = _stamped.decode(line)
+    except msgspec.ValidationError:  # a time that cannot be read
+        return None
+    stamp = stamped.ts or stamped.timestamp
+    return stamp if stamp is not None and EARLIEST < stamp < LATEST else None
 
 
 def _refused(snapshot: Snapshot, refusal: Refusal, number: int, newest: datetime | None, version: int) -> str:
@@ -171,7 +192,7 @@ def _instant(at: datetime | None) -> str | None:
     if at is None:
         return None
     precision = "seconds" if at.microsecond == 0 else "microseconds" if at.microsecond % 1000 else "milliseconds"
-    return at.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=precision) + "Z"
 
 
 def _money(minor: int | None, digits: int) -> str | None:

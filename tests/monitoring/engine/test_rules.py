@@ -219,3 +219,59 @@ def test_credit_is_no_equity_unless_the_rules_count_it() -> None:
     for counted, expected in ((False, ["breached"]), (True, ["warned"])):
         desk = with_rules(STATIC, count_credit=counted)
         assert kinds(desk.update(91999.99, balance=89999.99, credit=2000)) == expected
+
+
+def test_old_data_gives_no_verdict_even_as_the_first_word_on_an_account(desk: Desk) -> None:
+    desk.tick(0)
+    desk.now -= timedelta(minutes=5)
+    assert kinds(desk.update(80000, open_positions=2)) == ["stale"]
+    assert {reading.state for reading in readings(desk.account, desk.now)} == {"unknown"}
+    desk.now = desk.snapshot.link.now or desk.now
+    assert kinds(desk.update(80000, open_positions=2)) == ["fresh", "breached"]
+
+
+def test_newer_by_number_but_old_by_time_gives_no_verdict(desk: Desk) -> None:
+    desk.update(99000, open_positions=2)
+    desk.tick(1)
+    assert kinds(desk.update(80000, after=-60, open_positions=2)) == ["stale"]
+    assert not desk.account.breached
+
+
+def test_credit_that_is_not_stated_is_the_credit_known_before() -> None:
+    desk = with_rules(TRAILING)
+    desk.update(100000)
+    assert operate(desk, "credit", 2000) == []
+    desk.update(102000)
+    assert (desk.account.credit, desk.account.equity, desk.account.high_water) == (200000, 10000000, 10000000)
+    assert kinds(desk.update(91999.99)) == ["breached"], "89,999.99 without the credit"
+
+
+def test_credit_stated_as_zero_is_zero() -> None:
+    desk = with_rules(STATIC)
+    desk.update(102000, credit=2000)
+    desk.update(101000)
+    assert (desk.account.credit, desk.account.equity) == (200000, 9900000)
+    desk.update(101000, credit=0.0)
+    assert (desk.account.credit, desk.account.equity) == (0, 10100000)
+
+
+def test_a_pause_keeps_the_lowest_equity_seen_until_it_ends() -> None:
+    desk = with_rules(SOFT, STATIC)
+    desk.update(96900)
+    desk.update(95500)
+    desk.update(98000, balance=98000)
+    assert desk.account.lowest_equity == 9550000
+    desk.tick(86400)
+    assert desk.account.lowest_equity is None
+
+
+def test_a_reading_says_what_it_was_computed_from() -> None:
+    desk = with_rules(DAILY, TRAILING, STATIC)
+    desk.update(103000, balance=102000, credit=500)
+    operate(desk, "deposit", 1000)
+    desk.update(103500, balance=103000, credit=500)
+    daily, trailing, static = (reading.inputs for reading in readings(desk.account, desk.now))
+    common = {"balance": 10300000, "equity": 10300000, "credit": 50000, "initial_balance": 10000000}
+    assert daily == common | {"day_moves": 100000, "day_start_balance": 10100000}
+    assert trailing == common | {"day_moves": 100000, "high_water": 10350000}
+    assert static == common | {"day_moves": 100000, "initial": 10000000}

@@ -13,6 +13,9 @@ from tests.monitoring.engine.conftest import DAILY, STATIC, document
 
 TRAILING = STATIC | {"mode": "trailing", "high_water": "equity_intraday"}
 
+HOURS = {"rule": "trading_hours", "zone": "UTC"}
+WINDOW = {"days": ["mon"], "from": "08:00", "to": "24:00"}
+
 
 def problems(given: dict[str, Any]) -> dict[str, str]:
     with pytest.raises(RuleSetError) as caught:
@@ -55,6 +58,13 @@ def problems(given: dict[str, Any]) -> dict[str, str]:
         (document({"rule": "max_positions"}), "rules[0].positions", "missing"),
         (document({"rule": "max_positions", "positions": 3, "lots": "1"}), "rules[0].lots", "unknown key"),
         (document(stale_after="soon"), "stale_after", "whole number"),
+        (document(stale_after=10**400), "stale_after", "at most 1000000000"),
+        (document(reset={"time": "T0000", "zone": "UTC"}), "reset.time", "wall time"),
+        (document({"rule": "symbols", "allow": [1]}), "rules[0].allow", "list of words"),
+        (document(HOURS | {"windows": [WINDOW | {"frm": "08:00"}]}), "rules[0].windows[0].frm", "unknown key"),
+        (document(HOURS | {"windows": [WINDOW | {"to": "25:00"}]}), "rules[0].windows[0].to", "wall time"),
+        (document(HOURS | {"windows": [WINDOW | {"days": ["moonday"]}]}), "rules[0].windows[0].days", "list of mon"),
+        (document(HOURS | {"windows": ["always"]}), "rules[0].windows[0]", "must be an object"),
     ],
 )
 def test_what_is_wrong_is_named(given: dict[str, Any], path: str, words: str) -> None:

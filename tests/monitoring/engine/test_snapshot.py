@@ -202,3 +202,27 @@ def test_a_resync_that_knows_less_than_the_positions_seen_is_asked_for_again(des
     desk.send(resync(desk, 99000, 1))
     assert desk.account.open_positions == 1
     assert desk.snapshot.gaps == {"acc_1"}
+
+
+def test_a_repeated_event_id_changes_nothing_whatever_its_number(desk: Desk) -> None:
+    desk.update(99000)
+    figures = messages.BalanceFigures(kind="withdrawal", amount=-1000)
+    for seq in (2, 3):
+        desk.send(messages.BalanceOperation(account_id="acc_1", ts=desk.now, seq=seq, event_id="e_140", data=figures))
+    assert (desk.account.balance, desk.account.profit) == (9900000, 0)
+    for seq, equity in ((4, 98000), (5, 80000)):
+        data = AccountFigures(balance=99000, equity=equity)
+        sent = AccountUpdate(account_id="acc_1", ts=desk.now, seq=seq, event_id="e_141", data=data)
+        assert not desk.send(sent)
+    assert (desk.account.equity, desk.account.last_seq) == (9800000, 5)
+    assert (desk.snapshot.counts.repeated, desk.snapshot.counts.gaps) == (2, 0)
+
+
+def test_a_server_that_numbers_anew_may_use_its_ids_anew(desk: Desk) -> None:
+    figures = messages.BalanceFigures(kind="deposit", amount=1000)
+    operation = messages.BalanceOperation(account_id="acc_1", ts=T0, seq=5, event_id="e_1", data=figures)
+    desk.send(operation)
+    desk.send(messages.Link(ts=desk.now, state="connected"))
+    desk.send(resync(desk, 100000, 0))
+    desk.send(msgspec.structs.replace(operation, seq=1))
+    assert desk.account.balance == 10100000
