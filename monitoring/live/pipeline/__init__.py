@@ -70,7 +70,7 @@ class Pipeline:
         self.quiet: deque[Event] = deque()
         self.wants_listing = True  # the upstream's list of accounts should be read again
         self.on_link: Callable[[Link], None] | None = None
-        self._afterwards: deque[tuple[Sequence[Event], list[tuple[int, EventRecord]]]] = deque()
+        self._afterwards: deque[Sequence[Event]] = deque()
         self._count = 0
         self._counted = metrics.MESSAGES.labels(self.name)
 
@@ -179,21 +179,25 @@ class Pipeline:
         if not loud:
             return
         with self.journal.together():  # on disk before this turn of the loop ends, and so before any command leaves
-            numbers = self._journal(loud, with_state=True)
+            for n, record in self._journal(loud, with_state=True):  # in the order of their numbers: see Recorder.put
+                self.recorder.put(n, record, wake=False)
             for event in loud:
                 if event.event is EventKind.BREACHED:
                     self.enforcer.breached(self, self.snapshot.accounts[event.account], event, started)
-        # Queues wake threads and the log takes its time: not before the commands' turn.
-        self._afterwards.append((loud, numbers))
+        # Threads that wake and the log take their time: not before the commands' turn.
+        self._afterwards.append(loud)
         asyncio.get_running_loop().call_later(AFTERWARDS_S, self.follow_up)
 
     def follow_up(self) -> None:
-        """Hand over what was journaled and acted upon to the recorder, the page and the log."""
+        """Tell the page and the log of what was journaled and acted upon, and let the recorder begin."""
+        self.recorder.wake()
         while self._afterwards:
-            self._hand_over(*self._afterwards.popleft())
+            self._tell(self._afterwards.popleft())
 
     def _write(self, events: Sequence[Event], *, with_state: bool) -> None:
-        self._hand_over(events, self._journal(events, with_state=with_state))
+        for n, record in self._journal(events, with_state=with_state):
+            self.recorder.put(n, record)
+        self._tell(events)
 
     def _journal(self, events: Sequence[Event], *, with_state: bool) -> list[tuple[int, EventRecord]]:
         """One write: each account's state, so that the event is never told again, and the events."""
@@ -212,9 +216,7 @@ class Pipeline:
         saved = self.marks.save(account)
         return StateRecord(account.public_id, saved.epoch, saved.mark, saved.state)
 
-    def _hand_over(self, events: Iterable[Event], numbered: Iterable[tuple[int, EventRecord]]) -> None:
-        for n, record in numbered:
-            self.recorder.put(n, record)
+    def _tell(self, events: Iterable[Event]) -> None:
         for event in events:
             account = self.snapshot.accounts.get(event.account)
             if account is None:

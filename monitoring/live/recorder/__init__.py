@@ -63,16 +63,27 @@ class Recorder:
         self._thread.start()
         self._wake.set()
 
-    def put(self, n: int, record: AnyRecord) -> None:
-        """Hand over a record that the journal has under `n`; never blocks."""
+    def put(self, n: int, record: AnyRecord, *, wake: bool = True) -> None:
+        """Hand over a record that the journal has under `n`; never blocks.
+
+        In the order of the numbers: `committed` says that everything up to it is in PostgreSQL, so a record that comes
+        behind a greater number would be taken for recorded by a restart in between.
+        """
         with self._lock:
-            self._newest = n
+            if n <= self._newest:
+                log.error("recorder_out_of_order", n=n, newest=self._newest)
+            self._newest = max(self._newest, n)
             self._queue.append((n, record))
             if len(self._queue) > self.limit:
                 if not self._behind:
                     log.warning("recorder_falls_back_on_journal", waiting=len(self._queue))
                 self._behind = True
                 self._queue.popleft()
+        if wake:
+            self._wake.set()
+
+    def wake(self) -> None:
+        """Have what was put without waking written now."""
         self._wake.set()
 
     @property
@@ -126,7 +137,8 @@ class Recorder:
                 return
             self._write_all(batch)
             with self._lock:
-                self._forget(batch[-1][0])
+                for _ in batch if not self._behind else ():  # else `_catch_up` forgets
+                    self._queue.popleft()
 
     def _forget(self, upto: int) -> None:
         while self._queue and self._queue[0][0] <= upto:
