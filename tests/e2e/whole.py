@@ -119,6 +119,24 @@ class WholeDesk:
                 return None
         return pid
 
+    @contextmanager
+    def held_down(self, name: str) -> Iterator[None]:
+        """kill -9 the child, and each that is started in its place, until the block ends."""
+        over = threading.Event()
+
+        def keep_killing() -> None:
+            while not over.wait(0.02):
+                self.kill(name)
+
+        assert self.kill(name) is not None
+        killer = threading.Thread(target=keep_killing, daemon=True)
+        killer.start()
+        try:
+            yield
+        finally:
+            over.set()
+            killer.join()
+
     def stop(self, sent: signal.Signals = signal.SIGTERM, *, group: bool = False) -> int:
         """End it and see every process gone; `group` signals as a terminal's Ctrl-C does. Returns the exit code."""
         assert self.process is not None
@@ -145,8 +163,9 @@ class WholeDesk:
         return answer
 
     def make_account(self, account: str, balance: float = 100_000.0, group: str = "two-step/phase-1") -> None:
-        """A new account with no trader of its own and one small open position."""
+        """A new account with no trader of its own, adopted by the desk, then with one small open position."""
         self.control("/accounts", {"id": account, "balance": balance, "group": group})
+        eventually(lambda: self.row(account), within=30, what=f"{account} is adopted")
         self.control(f"/accounts/{account}/positions", {"symbol": "EURUSD", "type": "BUY", "volume": 0.05})
 
     def push(self, account: str, equity: float) -> None:
@@ -224,6 +243,7 @@ def whole_desk(directory: Path, *, accounts: int = 30, **env: str) -> Iterator[W
             desk.start()
             yield desk
         finally:
+            print("\n".join(["the end of what run_desk said:", *desk.lines[-80:]]))
             if desk.process is not None and desk.process.poll() is None:
                 assert desk.stop() == 0
             services.remove(desk.state)
