@@ -94,6 +94,8 @@ def simulator_arguments(settings: Any) -> tuple[str, ...]:
         "--key": settings.RISKDESK_UPSTREAM.key,
     }
     parts = [str(part) for pair in arguments.items() for part in pair]
+    if settings.RISKDESK_SIMULATOR_MARKET_START is not None:
+        parts += ["--market-start", settings.RISKDESK_SIMULATOR_MARKET_START.isoformat()]
     if settings.RISKDESK_SIMULATOR_TICKS:
         parts += ["--speed", f"{settings.RISKDESK_SIMULATOR_SPEED:g}", "--ticks", *settings.RISKDESK_SIMULATOR_TICKS]
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -105,6 +106,16 @@ class Environment:
         if value not in TRUE | FALSE:
             raise ImproperlyConfigured(f"{name} must be on or off (1/0, true/false, yes/no), not {value!r}")
         return value in TRUE
+
+    def instant(self, name: str) -> datetime | None:
+        """A time in ISO 8601, of UTC where it names no zone; None when it is not set."""
+        if not (text := self.text(name)):
+            return None
+        try:
+            found = datetime.fromisoformat(text)
+        except ValueError:
+            raise ImproperlyConfigured(f"{name} must be a time like 2014-05-08T12:00:00, not {text!r}") from None
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
     def choice(self, name: str, default: str, allowed: Collection[str]) -> str:
         """One of the allowed words."""

@@ -45,6 +45,7 @@ RISKDESK_SIMULATOR_CONTROL_PORT = env.integer("RISKDESK_SIMULATOR_CONTROL_PORT",
 RISKDESK_SIMULATOR_SEED = env.integer("RISKDESK_SIMULATOR_SEED", 7, low=0, high=2**31 - 1)
 RISKDESK_SIMULATOR_RATE = env.number("RISKDESK_SIMULATOR_RATE", 1.0, low=0.01, high=100.0)
 RISKDESK_SIMULATOR_SPEED = env.number("RISKDESK_SIMULATOR_SPEED", 1.0, low=0.1, high=3600.0)
+RISKDESK_SIMULATOR_MARKET_START = env.instant("RISKDESK_SIMULATOR_MARKET_START")
 RISKDESK_SIMULATOR_TICKS = env.text("RISKDESK_SIMULATOR_TICKS").split()
 
 # -- the upstream, and what may be done to it --------------------------------------------------------------------

@@ -6,6 +6,7 @@ import contextlib
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ Reader = Callable[[Environment], object]
         ("nan", lambda e: e.number("X", 1, low=0.1, high=9), "X must be a number from 0.1 to 9, not 'nan'"),
         ("maybe", lambda e: e.flag("X", False), "X must be on or off"),
         ("LIVE", lambda e: e.choice("X", "a", ("a", "b")), "X must be one of a, b, not 'LIVE'"),
+        ("noon", lambda e: e.instant("X"), "X must be a time like 2014-05-08T12:00:00, not 'noon'"),
         ("ftp://host", lambda e: e.url("X", schemes=("https",)), "X must be an address that begins with https://"),
         ("https://", lambda e: e.url("X", schemes=("https",)), "X must be an address"),
         ("https://host:port", lambda e: e.url("X", schemes=("https",)), "X must be an address"),
@@ -42,6 +44,12 @@ def test_an_empty_value_is_no_value() -> None:
     assert env.integer("A", 5, low=1, high=9) == 5
     assert env.flag("B", True) is True
     assert env.choice("C", "x", ("x", "y")) == "x"
+    assert env.instant("A") is None
+
+
+def test_a_time_without_a_zone_is_of_utc() -> None:
+    env = Environment({"A": "2014-05-08T12:00:00", "B": "2014-05-08T14:00:00+02:00"})
+    assert env.instant("A") == env.instant("B") == datetime(2014, 5, 8, 12, tzinfo=UTC)
 
 
 def test_a_secret_may_come_from_a_file_but_not_from_both(tmp_path: Path) -> None:
