@@ -18,6 +18,8 @@ Instant = Annotated[datetime, Meta(tz=True)]
 Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
 Sequence = Annotated[int, Meta(ge=0, le=1 << 53)]
 Lots = Annotated[float, Meta(ge=0)]
+# Below a trillion a double holds every cent, and the sum of four such figures is right to a tenth of one.
+Amount = Annotated[float, Meta(gt=-1e12, lt=1e12)]
 OperationKind = str  # deposit | withdrawal | payout | credit | bonus | correction; anything else holds verdicts
 
 
@@ -27,12 +29,12 @@ CREDIT_NOT_GIVEN = -0.0  # counts as zero in every sum, yet can be told from a s
 class AccountFigures(Struct, frozen=True, gc=False):
     """An account's figures in account currency, as the upstream states them."""
 
-    balance: float
-    equity: float
+    balance: Amount
+    equity: Amount
     credit: float = CREDIT_NOT_GIVEN
-    profit: float | None = None
-    margin: float | None = None
-    free_margin: float | None = None
+    profit: Amount | None = None
+    margin: Amount | None = None
+    free_margin: Amount | None = None
     margin_level: float | None = None
     currency: str | None = None
     leverage: int | None = None

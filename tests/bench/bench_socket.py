@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from monitoring.engine.messages import AccountUpdate, Link, Message
+from monitoring.engine.messages import AccountUpdate, Message
 from monitoring.upstream.base import UpstreamConfig
 from monitoring.upstream.fxsocket.decode import decode
 from monitoring.upstream.fxsocket.execution import FxSocketExecution
@@ -76,13 +76,14 @@ async def receive(library: str) -> float:
     times: list[float] = []
 
     def deliver(message: Message, received_at: datetime) -> None:
-        if type(message) is not Link:
+        if isinstance(message, AccountUpdate):
             store[message.account_id] = message
 
     sender = subprocess.Popen(  # noqa: ASYNC220 - nothing is measured yet
-        [sys.executable, "-m", "tests.bench.flood", str(FRAMES)], stdout=subprocess.PIPE
+        [sys.executable, "-m", "tests.bench.flood", str(FRAMES)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert sender.stdout is not None
+    assert sender.stdin is not None
     port = int(await asyncio.to_thread(sender.stdout.readline))
     base = f"127.0.0.1:{port}/v1"
     config = UpstreamConfig("fxsocket", f"http://{base}", f"ws://{base}/stream", "k")
@@ -105,6 +106,7 @@ async def receive(library: str) -> float:
             sender.kill()
             sender.wait()
             sender.stdout.close()
+            sender.stdin.close()
     assert len(store) == 1000
     return (times[1] - times[0]) / FRAMES
 

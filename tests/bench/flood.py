@@ -56,9 +56,23 @@ def main(total: int) -> None:
     start = threading.Event()
     server = socket.create_server(("127.0.0.1", 0))
     print(server.getsockname()[1], flush=True)
+    threading.Thread(target=end_with_the_parent, daemon=True).start()
     while True:
         connection, _ = server.accept()
         threading.Thread(target=serve, args=(connection, block, rounds, start), daemon=True).start()
+
+
+def end_with_the_parent() -> None:
+    """Leave no process behind: our standard input closes when the benchmark ends, however it ends."""
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+def upgrade(key: str) -> bytes:
+    """The answer that makes a connection a websocket (RFC 6455)."""
+    accept = base64.b64encode(hashlib.sha1((key + GUID).encode()).digest())
+    head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    return head + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
 
 
 def serve(connection: socket.socket, block: bytes, rounds: int, start: threading.Event) -> None:
@@ -73,12 +87,7 @@ def serve(connection: socket.socket, block: bytes, rounds: int, start: threading
             name, _, value = head.decode().partition(":")
             headers[name.strip().lower()] = value.strip()
         if "sec-websocket-key" in headers:
-            digest = hashlib.sha1((headers["sec-websocket-key"] + GUID).encode()).digest()
-            accept = base64.b64encode(digest).decode()
-            connection.sendall(
-                f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
-            )
+            connection.sendall(upgrade(headers["sec-websocket-key"]))
             start.wait()
             for _ in range(rounds):
                 connection.sendall(block)

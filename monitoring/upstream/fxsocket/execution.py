@@ -43,7 +43,10 @@ class FxSocketExecution:
         if self._open_session is None or self._open_session.closed:
             connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEEPALIVE_S)
             self._open_session = aiohttp.ClientSession(
-                connector=connector, timeout=self._timeout, headers=self._headers, auto_decompress=True
+                connector=connector,
+                timeout=self._timeout,
+                headers=self._headers,
+                cookie_jar=aiohttp.DummyCookieJar(),  # the upstream sets none, and looking for them takes time
             )
 
     async def close(self) -> None:

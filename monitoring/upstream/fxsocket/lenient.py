@@ -128,6 +128,8 @@ _REASONS = (
     ("= 0 - at `$.seq`", "out_of_range"),
     ("<= 9007199254740992", "out_of_range"),
     ("Expected `float` >= 0", "negative_volume"),
+    ("Expected `float` <", "out_of_range"),
+    ("Expected `float` >", "out_of_range"),
     ("at `$.type`", "unknown_type"),
     ("of length", "wrong_value"),
     ("Expected", "wrong_type"),

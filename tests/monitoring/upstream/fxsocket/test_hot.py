@@ -19,7 +19,7 @@ from tests.monitoring.upstream.fxsocket.test_decode import BAD, GOOD
 MONEY = st.one_of(st.none(), st.integers(-2000, 2000).map(lambda cents: cents / 100), st.floats(allow_nan=False))
 FIELDS = st.fixed_dictionaries(
     {"balance": MONEY, "equity": MONEY, "currency": st.sampled_from(["USD", "EUR", "QQQ", None])},
-    optional={"credit": MONEY, "profit": MONEY},
+    optional={"credit": MONEY, "profit": MONEY, "margin": MONEY, "free_margin": MONEY},
 )
 TIMES = st.sampled_from(["2026-11-20T10:00:00Z", "1999-01-01T00:00:00Z", "2199-01-01T00:00:00Z", "2026-11-20T10:00:00"])
 
