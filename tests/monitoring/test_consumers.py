@@ -96,7 +96,8 @@ async def test_a_trader_at_the_desk_is_closed_4403_and_audited(wire: Wire) -> No
     trader = await sync_to_async(make_user)("trader", Role.TRADER)
     desk = await page("/ws/desk/", trader)
     assert await desk.code() == 4403
-    entry = await aeventually(lambda: AuditEntry.objects.filter(verb="access_refused").afirst())
+    await aeventually(AuditEntry.objects.filter(verb="access_refused").aexists)
+    entry = await AuditEntry.objects.aget(verb="access_refused")
     assert (entry.actor_name, entry.target) == ("trader", "/ws/desk/")
 
 
