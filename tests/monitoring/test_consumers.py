@@ -96,7 +96,11 @@ async def test_a_trader_at_the_desk_is_closed_4403_and_audited(wire: Wire) -> No
     trader = await sync_to_async(make_user)("trader", Role.TRADER)
     desk = await page("/ws/desk/", trader)
     assert await desk.code() == 4403
-    await aeventually(AuditEntry.objects.filter(verb="access_refused").aexists)
+
+    async def audited() -> bool:
+        return await AuditEntry.objects.filter(verb="access_refused").aexists()
+
+    assert await aeventually(audited) is True
     entry = await AuditEntry.objects.aget(verb="access_refused")
     assert (entry.actor_name, entry.target) == ("trader", "/ws/desk/")
 
