@@ -10,7 +10,15 @@ from typing import Any, NamedTuple
 import msgspec
 from hypothesis import strategies as st
 
-from monitoring.engine.messages import AccountFigures, AccountUpdate, BalanceFigures, BalanceOperation, Clock, Message
+from monitoring.engine.messages import (
+    CREDIT_NOT_GIVEN,
+    AccountFigures,
+    AccountUpdate,
+    BalanceFigures,
+    BalanceOperation,
+    Clock,
+    Message,
+)
 from tests.monitoring.engine.oracle import Oracle, start_of
 
 PERCENTS = ("5", "3", "10", "2.5", "0.333", "33.3333", "100")
@@ -167,16 +175,16 @@ class World:
 
     def _update(self, ts: datetime, seq: int) -> tuple[Message, bool]:
         number = seq if self.numbered else None
+        stated = self.seq % 4 != 3  # a feed that leaves credit out says nothing about it
+        credit = self.credit if stated else self.oracle.credit
         figures = AccountFigures(
             balance=float(self.balance),
             equity=float(self.equity),
-            credit=float(self.credit),
+            credit=float(credit) if stated else CREDIT_NOT_GIVEN,
             status=self.status,
             open_positions=self.positions,
         )
-        applied = self.oracle.update(
-            ts, number, self.balance, self.equity, self.credit, self.status, figures.open_positions
-        )
+        applied = self.oracle.update(ts, number, self.balance, self.equity, credit, self.status, figures.open_positions)
         return AccountUpdate(account_id="acc_1", ts=ts, seq=number, data=figures), applied
 
     def _operation(self, step: Step) -> Message:

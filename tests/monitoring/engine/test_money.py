@@ -47,8 +47,13 @@ def test_money_is_written_with_the_accounts_digits() -> None:
 
 @given(st.integers(-(10**20), 10**20), st.integers(1, 10**9))
 def test_quotients_round_half_away_from_zero(numerator: int, denominator: int) -> None:
-    with_decimal = (Decimal(2) * numerator / denominator).copy_abs()
-    rounded = half_up(numerator, denominator)
-    assert abs(2 * (rounded * denominator - numerator)) <= denominator
-    assert (rounded >= 0) == (numerator >= 0) or rounded == 0
-    assert with_decimal >= 0
+    whole, rest = divmod(abs(numerator), denominator)
+    magnitude = whole + (2 * rest >= denominator)
+    assert half_up(numerator, denominator) == (magnitude if numerator >= 0 else -magnitude)
+
+
+@given(st.integers(-(10**15), 10**15), st.integers(0, 5))
+def test_quotients_round_as_decimal_does(halves: int, power: int) -> None:
+    denominator = 2 * 10**power
+    expected = (Decimal(halves) / denominator).quantize(Decimal(1), ROUND_HALF_UP)
+    assert half_up(halves, denominator) == expected
