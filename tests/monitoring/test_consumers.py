@@ -25,7 +25,7 @@ from monitoring.live.publish import Batch
 from monitoring.replica import DeskQuery, Replica
 from monitoring.routing import websocket_urlpatterns
 from tests.monitoring.wire import Wire, account, event
-from tests.waiting import aeventually
+from tests.waiting import aeventually, eventually
 
 sockets = pytest.mark.django_db(transaction=True)
 application = URLRouter(websocket_urlpatterns)
@@ -96,11 +96,7 @@ async def test_a_trader_at_the_desk_is_closed_4403_and_audited(wire: Wire) -> No
     trader = await sync_to_async(make_user)("trader", Role.TRADER)
     desk = await page("/ws/desk/", trader)
     assert await desk.code() == 4403
-
-    async def audited() -> bool:
-        return await AuditEntry.objects.filter(verb="access_refused").aexists()
-
-    assert await aeventually(audited) is True
+    await sync_to_async(eventually)(AuditEntry.objects.filter(verb="access_refused").exists)
     entry = await AuditEntry.objects.aget(verb="access_refused")
     assert (entry.actor_name, entry.target) == ("trader", "/ws/desk/")
 
