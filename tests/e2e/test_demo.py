@@ -1,4 +1,4 @@
-"""The demo is alive: within two minutes of the ready line a newcomer has seen a warning, a breach and its enforcement."""
+"""The demo is alive: a newcomer sees a warning, a breach and its enforcement within two minutes of the ready line."""
 
 from __future__ import annotations
 

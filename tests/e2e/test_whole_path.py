@@ -165,6 +165,9 @@ def test_bad_frames_are_refused_and_counted_and_the_stream_goes_on(desk: WholeDe
     page = sign_in(visit, "risk", "/desk/?q=" + desk.login("spoilt"))
     equity = page.locator('tr[data-account="spoilt"] [data-cell="equity"]')
     expect(equity).to_have_text(re.compile(r"^(99,9|100,0)"), timeout=15_000)
+    feeds = page.context.new_page()
+    feeds.goto(f"{desk.url}/feeds/")
+    counted = feeds.locator('[data-feed] [data-count="refused"]')
     before = desk.feed()
     for kind in (*BAD_FRAMES, *OLD_FRAMES):
         desk.control("/faults", {"kind": kind, "account": "spoilt", "count": 1})
@@ -175,8 +178,43 @@ def test_bad_frames_are_refused_and_counted_and_the_stream_goes_on(desk: WholeDe
     assert row is not None
     assert (row.state, row.stale, row.severity) == ("ok", False, 0)
     assert not desk.events("spoilt", "warned", "breached")
-    eventually(lambda: desk.feed().refused - before.refused == len(BAD_FRAMES), what="every refusal is counted")
+    expect(counted).to_have_text(str(before.refused + len(BAD_FRAMES)), timeout=10_000)
+    expect(feeds.locator("#refusals")).to_be_visible()
     after = desk.feed()
     print(f"refused {after.refusals}, late {after.late}, repeated {after.repeated}, gaps {after.gaps}")
     assert after.late + after.repeated > before.late + before.repeated
     assert after.connects == before.connects  # 10 MB of nonsense cost no connection
+
+
+CLOSE_CODE = """(path) => new Promise((tell) => {
+  const socket = new WebSocket(`ws://${location.host}${path}`);
+  socket.onclose = (event) => tell(event.code);
+})"""
+
+
+def test_a_trader_sees_his_own_and_is_refused_the_rest_with_an_audit_entry(desk: WholeDesk, visit: Visit) -> None:
+    visit.expected.append("403")
+    page = sign_in(visit, "trader", "/accounts/acc_1/")
+    expect(page.locator("body")).to_have_attribute("data-live", "connected")
+    for path in ("/desk/", "/accounts/acc_2/", "/feeds/"):
+        answer = page.goto(desk.url + path)
+        assert answer is not None
+        assert answer.status == 403
+    codes = [page.evaluate(CLOSE_CODE, path) for path in ("/ws/account/acc_2/", "/ws/desk/", "/ws/feeds/")]
+    assert codes == [4403, 4403, 4403]
+    expected = {"/desk/", "/accounts/acc_2/", "/feeds/", "/ws/account/acc_2/", "/ws/desk/", "/ws/feeds/"}
+    eventually(lambda: refusals(desk, "trader") >= expected, what="an audit entry for each")
+
+
+def refusals(desk: WholeDesk, name: str) -> set[str]:
+    """What the audit log says was refused to somebody."""
+    sql = "SELECT target FROM accounts_auditentry WHERE actor_name = %s AND verb = 'access_refused'"
+    return {row["target"] for row in desk.query(sql, name)}
+
+
+def test_somebody_who_is_not_signed_in_gets_the_login_page_and_4401(desk: WholeDesk, visit: Visit) -> None:
+    for path in ("/desk/", "/accounts/acc_1/", "/me/"):
+        page = visit(path, None)
+        expect(page).to_have_url(re.compile(r"/login/\?next="))
+    codes = [page.evaluate(CLOSE_CODE, path) for path in ("/ws/account/acc_1/", "/ws/desk/", "/ws/me/")]
+    assert codes == [4401, 4401, 4401]
