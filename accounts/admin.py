@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import Model
 from django.http import HttpRequest
 
 from accounts import audit
@@ -25,14 +28,45 @@ else:
             return cls
 
 
+admin.site.unregister(Group)  # the role is what counts
+
+
+class Audited:
+    """Whatever is added, changed or deleted in the admin site is in the audit log; mixed into an admin class."""
+
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        """Django's own log, and ours."""
+        _note(request, "admin_added", obj, message)
+        return super().log_addition(request, obj, message)  # type: ignore[misc]
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        """Django's own log, and ours."""
+        if message:
+            _note(request, "admin_changed", obj, message)
+        return super().log_change(request, obj, message)  # type: ignore[misc]
+
+    def log_deletions(self, request: HttpRequest, queryset: Iterable[Model]) -> Any:
+        """Django's own log, and ours: one entry for each object."""
+        for obj in queryset:
+            _note(request, "admin_deleted", obj, "")
+        return super().log_deletions(request, queryset)  # type: ignore[misc]
+
+
 @admin.register(User)
-class PeopleAdmin(BaseUserAdmin):
+class PeopleAdmin(Audited, BaseUserAdmin):
     """Users with their roles; who changes one is in the audit log."""
 
     list_display = ("username", "role", "first_name", "last_name", "is_active", "last_login")
     list_filter = ("role", "is_active")
     fieldsets = (*(UserAdmin.fieldsets or ()), ("RiskDesk", {"fields": ("role", "time_zone")}))
     add_fieldsets = (*UserAdmin.add_fieldsets, ("RiskDesk", {"fields": ("role",)}))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> User | None:
+        """The user; what is saved of him from here on, a new password too, bears the name of who did it."""
+        found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            found.changed_by = _person(request)
+        return found
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Save, with the name of who did it."""
@@ -41,7 +75,7 @@ class PeopleAdmin(BaseUserAdmin):
 
 
 @admin.register(Server)
-class ServerAdmin(TableAdmin[Server]):
+class ServerAdmin(Audited, TableAdmin[Server]):
     """Trading servers; enforcement is switched on the feeds page, where a reason is asked for."""
 
     list_display = ("name", "kind", "enforcement", "created_at")
@@ -49,7 +83,7 @@ class ServerAdmin(TableAdmin[Server]):
 
 
 @admin.register(Account)
-class AccountAdmin(TableAdmin[Account]):
+class AccountAdmin(Audited, TableAdmin[Account]):
     """Trading accounts; who owns one decides who sees it, so a change of the owner is audited."""
 
     list_display = ("login", "public_id", "server", "holder", "trader", "group", "adopted_at")
@@ -76,14 +110,14 @@ class AccountAdmin(TableAdmin[Account]):
 
 
 @admin.register(Plan)
-class PlanAdmin(TableAdmin[Plan]):
+class PlanAdmin(Audited, TableAdmin[Plan]):
     """Products that the firm sells."""
 
     list_display = ("name", "slug")
 
 
 @admin.register(Phase)
-class PhaseAdmin(TableAdmin[Phase]):
+class PhaseAdmin(Audited, TableAdmin[Phase]):
     """Stages of the plans."""
 
     list_display = ("name", "plan", "slug", "order")
@@ -128,6 +162,15 @@ class AuditEntryAdmin(ReadOnly, TableAdmin[AuditEntry]):
     list_display = ("at", "actor_name", "verb", "target", "address")
     list_filter = ("verb",)
     search_fields = ("actor_name", "target")
+
+
+def _note(request: HttpRequest, verb: str, obj: Model, message: Any) -> None:
+    """What was done in the admin site; the names of the changed fields, never their values (one may be a secret)."""
+    fields = [
+        name for part in message if isinstance(part, dict) for what in part.values() for name in what.get("fields", [])
+    ] if isinstance(message, list) else []  # fmt: skip
+    detail = {"kind": str(obj._meta.verbose_name), **({"fields": fields} if fields else {})}
+    audit.record(_person(request), verb, obj, detail, request)
 
 
 def _person(request: HttpRequest) -> User:

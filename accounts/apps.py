@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 
 if TYPE_CHECKING:  # models can only be loaded once the apps are
     from django.http import HttpRequest
@@ -28,6 +29,12 @@ class AccountsConfig(AppConfig):
         sockets.connect()
         permissions.access_was_refused.connect(_audit_refusal, dispatch_uid="accounts.refusal")
         sockets.person_changed.connect(_audit_person, dispatch_uid="accounts.person")
+
+
+class BookAdminConfig(AdminConfig):
+    """Django's admin site behind the desk's gate."""
+
+    default_site = "accounts.permissions.site.DeskAdminSite"
 
 
 # Rooms of one layer do not know each other: the app hands what the gate tells on to the log.

@@ -84,7 +84,7 @@ LOGOUT_REDIRECT_URL = "/login/"
 
 INSTALLED_APPS = [
     "daphne",  # first: its runserver replaces Django's
-    "django.contrib.admin",
+    "accounts.apps.BookAdminConfig",  # django.contrib.admin, behind the desk's gate
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -133,7 +133,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = False  # one language; templates render a third faster without
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "accounts.permissions.sessions"  # Django's own in the database, deaf to impossible keys
 
 # -- static files: Daphne serves them through WhiteNoise ---------------------------------------------------------
 
@@ -203,6 +203,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # trying again while locked does not prolong the lock
+AXES_ENABLE_ADMIN = False  # to delete an attempt there would lift a lock without an audit entry: `manage.py axes_reset`
 AXES_LOCKOUT_TEMPLATE = "accounts/locked.html"
 
 # -- logging -----------------------------------------------------------------------------------------------------

@@ -1,11 +1,12 @@
 """The only gate: roles and what they may (`roles`), pages (`pages`), sockets (`sockets`)."""
 
-from accounts.permissions.pages import access_was_refused, gate
+from accounts.permissions.pages import access_was_refused, gate, sign_out
 from accounts.permissions.roles import (
     AccessRefused,
     AnyUser,
     access_account,
     access_acknowledge,
+    access_admin,
     access_alerts,
     access_audit,
     access_desk,
@@ -28,6 +29,7 @@ __all__ = [
     "SocketUser",
     "access_account",
     "access_acknowledge",
+    "access_admin",
     "access_alerts",
     "access_audit",
     "access_desk",
@@ -44,5 +46,6 @@ __all__ = [
     "may_watch_desk",
     "own_accounts",
     "role_of",
+    "sign_out",
     "socket_user",
 ]

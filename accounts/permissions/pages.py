@@ -8,12 +8,14 @@ from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib import auth
 from django.contrib.auth.views import redirect_to_login
 from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 
 from accounts.permissions.roles import AccessRefused, AnyUser
+from accounts.permissions.sockets import announce_change
 
 Check = Callable[[AnyUser], object]
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
@@ -45,6 +47,15 @@ def gate(*checks: Check) -> Callable[[View], View]:
     return decorate
 
 
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """End the session, and the sockets that rest on it; then the login page."""
+    user = request.user
+    auth.logout(request)
+    if user.pk is not None:
+        announce_change(user.pk)  # only now: a socket that asks again finds the session gone
+    return redirect(settings.LOGOUT_REDIRECT_URL)
+
+
 def _refused(request: HttpRequest, reason: str) -> HttpResponse:
     access_was_refused.send(gate, actor=request.user, target=request.path, reason=reason, request=request)
     return render(request, "403.html", {"exception": reason, "audited": True}, status=403)
@@ -54,6 +65,9 @@ def _to_login(request: HttpRequest) -> HttpResponse:
     """The login page with the way back; an htmx request is told to leave its page for it."""
     if not request.headers.get("HX-Request"):
         return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
-    page = urlsplit(request.headers.get("HX-Current-URL", "/"))
+    try:
+        page = urlsplit(request.headers.get("HX-Current-URL", "/"))
+    except ValueError:  # no address: a browser never sends that
+        page = urlsplit("/")
     back = page.path + (f"?{page.query}" if page.query else "")
     return HttpResponse(status=204, headers={"HX-Redirect": redirect_to_login(back, settings.LOGIN_URL).url})

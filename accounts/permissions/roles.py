@@ -64,6 +64,11 @@ def access_enforcement(user: AnyUser) -> None:
     _require(user, {Role.HEAD_OF_RISK}, "Only the head of risk may switch enforcement.")
 
 
+def access_admin(user: AnyUser) -> None:
+    """Django's admin site: the head of risk. What he may change there is in his permissions as Django keeps them."""
+    _require(user, {Role.HEAD_OF_RISK}, "The admin site is for the head of risk.")
+
+
 def access_account(user: AnyUser, public_id: str) -> Account:
     """The account, if the user may see it: a trader his own, the risk team all.
 
@@ -87,6 +92,11 @@ def may_acknowledge(user: AnyUser) -> bool:
 
 def may_enforce_server(user: AnyUser) -> bool:
     """Whether to show what `access_enforcement` lets through."""
+    return role_of(user) == Role.HEAD_OF_RISK
+
+
+def may_admin(user: AnyUser) -> bool:
+    """Whether `access_admin` lets through."""
     return role_of(user) == Role.HEAD_OF_RISK
 
 

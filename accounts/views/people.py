@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from django.conf import settings as configured
 from django.contrib import auth, messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts import audit
 from accounts.forms import LoginForm, NewPasswordForm, TimeZoneForm
 from accounts.models import Role, User
-from accounts.permissions import gate
+from accounts.permissions import gate, sign_out
+
+WAY_BACK_LIMIT = 2000  # signs; browsers and Django's redirects take little more
 
 
 @require_GET
@@ -30,19 +34,18 @@ def login(request: HttpRequest) -> HttpResponse:
     """The login page; five failures lock the name at that address for a quarter of an hour (django-axes)."""
     back = _way_back(request)
     if request.user.is_authenticated:
-        return redirect(back)
+        return HttpResponseRedirect(back)
     form = LoginForm(request, data=request.POST or None)
     if request.method == "POST" and form.is_valid():
         auth.login(request, form.get_user())
-        return redirect(back)
+        return HttpResponseRedirect(back)
     return render(request, "accounts/login.html", {"form": form, "next": back, "demo": _is_demo()})
 
 
 @require_POST
 def logout(request: HttpRequest) -> HttpResponse:
-    """End the session."""
-    auth.logout(request)
-    return redirect(configured.LOGOUT_REDIRECT_URL)
+    """End the session, and its sockets with it."""
+    return sign_out(request)
 
 
 @require_http_methods(["GET", "POST"])
@@ -56,7 +59,11 @@ def settings(request: HttpRequest) -> HttpResponseBase:
     password = NewPasswordForm(user, request.POST if asked == "password" else None)
     if zone.is_bound and zone.is_valid():
         user.time_zone = zone.cleaned_data["time_zone"]
-        user.save(update_fields=["time_zone"])
+        with transaction.atomic():
+            user.save(update_fields=["time_zone"])
+            if "time_zone" in zone.changed_data:
+                change = {"from": zone.initial["time_zone"], "to": user.time_zone}
+                audit.record(user, "time_zone_changed", user, change, request)
         messages.success(request, "Time zone saved.")
         return redirect("settings")
     if password.is_bound and password.is_valid():
@@ -75,9 +82,13 @@ def _user(request: HttpRequest) -> User:
 
 
 def _way_back(request: HttpRequest) -> str:
-    """Where `next` points, if that is a page of this desk."""
+    """Where `next` points, if that is a page of this desk: a path, never another host and never a view's name."""
     asked = request.POST.get("next") or request.GET.get("next") or ""
-    allowed = url_has_allowed_host_and_scheme(asked, {request.get_host()}, require_https=request.is_secure())
+    allowed = (
+        asked.startswith("/")
+        and len(asked) <= WAY_BACK_LIMIT
+        and url_has_allowed_host_and_scheme(asked, {request.get_host()}, require_https=request.is_secure())
+    )
     return asked if allowed else configured.LOGIN_REDIRECT_URL
 
 

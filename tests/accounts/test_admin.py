@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from django.test import Client
 
-from accounts.models import Account, AuditEntry, User
+from accounts.models import Account, AuditEntry, Plan, User
 
+SignIn = Callable[[str], Client]
 TABLES = ("user", "server", "account", "plan", "phase", "ruleset", "challenge", "auditentry")
 
 
@@ -57,7 +60,62 @@ def test_a_role_changed_there_is_in_the_log_with_who_did_it(head: Client, people
     assert (entry.actor_name, entry.detail) == ("head_of_risk", {"from": "trader", "to": "auditor"})
 
 
-def test_others_do_not_get_in(people: dict[str, User]) -> None:
-    client = Client()
-    client.force_login(people["risk_officer"], backend="django.contrib.auth.backends.ModelBackend")
-    assert client.get("/admin/accounts/user/").status_code == 302
+@pytest.mark.parametrize("role", ["risk_officer", "auditor", "trader"])
+def test_others_do_not_get_in_whatever_else_they_are(signed_in: SignIn, role: str) -> None:
+    """A head of risk whose role was taken from him keeps Django's flags: they must open nothing."""
+    User.objects.filter(username=role).update(is_staff=True, is_superuser=True)
+    answer = signed_in(role).get("/admin/accounts/user/")
+    assert answer.status_code == 403
+    assert b"The admin site is for the head of risk." in answer.content
+    entry = AuditEntry.objects.get(verb="access_refused")
+    assert (entry.actor_name, entry.target) == (role, "/admin/accounts/user/")
+
+
+def test_the_anonymous_are_sent_to_the_one_login_page(db: None, client: Client) -> None:
+    assert client.get("/admin/").headers["Location"] == "/login/?next=/admin/"
+    assert client.get("/admin/login/").headers["Location"] == "/login/?next=/admin/"
+    answer = client.post("/admin/login/", {"username": "head_of_risk", "password": "guess"})
+    assert answer.headers["Location"] == "/login/?next=/admin/"
+
+
+def test_one_changes_ones_own_password_on_the_settings_page(head: Client) -> None:
+    assert head.get("/admin/password_change/").headers["Location"] == "/settings/"
+
+
+def test_signing_out_there_is_signing_out(head: Client) -> None:
+    assert head.post("/admin/logout/").headers["Location"] == "/login/"
+    assert AuditEntry.objects.filter(verb="logged_out", actor_name="head_of_risk").exists()
+
+
+def test_a_password_set_there_says_who_set_it(head: Client, people: dict[str, User]) -> None:
+    told = {"password1": "another long one", "password2": "another long one", "usable_password": "true"}
+    answer = head.post(f"/admin/accounts/user/{people['trader'].pk}/password/", told | {"set-password": "1"})
+    assert answer.status_code == 302
+    entry = AuditEntry.objects.get(verb="password_changed")
+    assert (entry.actor_name, entry.target) == ("head_of_risk", "trader")
+    assert not AuditEntry.objects.filter(detail__icontains="another long one").exists()
+
+
+def test_whatever_is_done_there_is_in_the_log(head: Client, people: dict[str, User]) -> None:
+    assert head.post("/admin/accounts/plan/add/", {"slug": "one-step", "name": "One-step"}).status_code == 302
+    plan = Plan.objects.get(slug="one-step")
+    assert head.post(f"/admin/accounts/plan/{plan.pk}/change/", {"slug": "one-step", "name": "1"}).status_code == 302
+    assert head.post(f"/admin/accounts/plan/{plan.pk}/delete/", {"post": "yes"}).status_code == 302
+    chosen = {"action": "delete_selected", "_selected_action": [people["other_trader"].pk], "post": "yes"}
+    assert head.post("/admin/accounts/user/", chosen).status_code == 302
+    entries = AuditEntry.objects.filter(verb__startswith="admin_").order_by("pk")
+    assert [(entry.actor_name, entry.verb, entry.target) for entry in entries] == [
+        ("head_of_risk", "admin_added", "One-step"),
+        ("head_of_risk", "admin_changed", "1"),
+        ("head_of_risk", "admin_deleted", "1"),
+        ("head_of_risk", "admin_deleted", "other_trader"),
+    ]
+    assert entries[1].detail == {"kind": "plan", "fields": ["Name"]}
+
+
+def test_a_right_of_django_given_there_is_in_the_log(head: Client, people: dict[str, User]) -> None:
+    trader = people["trader"]
+    told = {"username": "trader", "role": "trader", "is_active": "on", "is_superuser": "on"}
+    dates = {"date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
+    assert head.post(f"/admin/accounts/user/{trader.pk}/change/", told | dates).status_code == 302
+    assert "Superuser status" in AuditEntry.objects.get(verb="admin_changed").detail["fields"]

@@ -23,6 +23,7 @@ ALLOWED = {
     "access_plans": TEAM,
     "access_own_accounts": {TRADER},
     "access_acknowledge": {OFFICER, HEAD},
+    "access_admin": {HEAD},
     "access_enforcement": {HEAD},
     "may_acknowledge": {OFFICER, HEAD},
     "may_enforce_server": {HEAD},

@@ -148,6 +148,8 @@ def test_a_time_zone_is_kept_and_an_unknown_one_refused(
     assert client.post("/settings/", {"form": "zone", "zone-time_zone": "America/New_York"}).status_code == 302
     people["trader"].refresh_from_db()
     assert people["trader"].time_zone == "America/New_York"
+    entry = AuditEntry.objects.get(verb="time_zone_changed")
+    assert (entry.actor_name, entry.detail) == ("trader", {"from": "", "to": "America/New_York"})
 
 
 def test_a_new_password_ends_the_other_sessions_only(signed_in: Callable[[str], Client]) -> None:

@@ -136,6 +136,16 @@ def test_nothing_is_announced_before_it_is_true(stream: redis.Redis, officer: Us
     assert announced(stream) == [str(officer.pk)]
 
 
+def test_signing_out_is_announced_once_the_session_is_gone(
+    stream: redis.Redis, officer: User, scope: dict[str, Any]
+) -> None:
+    client = Client()
+    client.cookies["sessionid"] = scope["cookies"]["sessionid"]
+    client.post("/logout/")
+    assert announced(stream) == [str(officer.pk)]
+    assert look(scope) is None
+
+
 def test_a_deleted_user_is_announced(stream: redis.Redis, officer: User) -> None:
     gone = officer.pk
     officer.delete()
