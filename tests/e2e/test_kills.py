@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -81,15 +83,7 @@ class Cast:
         self.riser, self.warned, self.late = f"{name}-riser", f"{name}-warned", f"{name}-late"
         self.fallers = [f"{name}-faller-{number}" for number in range(3)]
         desk.make_account(self.riser, group="trailing/phase-1")
-        for account in (self.warned, self.late, *self.fallers):
-            desk.make_account(account)
-        for account in (self.riser, self.warned, self.late, *self.fallers):
-            eventually(partial(self.is_watched, account), within=30, what=f"{account} is adopted")
-
-    def is_watched(self, account: str) -> bool:
-        """Whether the desk has the account with its position."""
-        row = self.desk.row(account)
-        return row is not None and row.open_positions == 1 and not row.stale
+        desk.make_accounts([self.warned, self.late, *self.fallers])
 
     def floor(self) -> int:
         """The riser's trailing floor in cents, as every page shows it."""
@@ -191,6 +185,32 @@ def test_a_killed_process_is_said_and_replaced_and_nothing_is_lost(desk: WholeDe
     assert page.locator("#rows tr").count() >= 60
     cast.check(floor)
     check_everybody(desk)
+
+
+@pytest.mark.parametrize("name", ["monitor", "postgres", "valkey"])
+def test_a_process_killed_in_the_very_moment_of_breaches_loses_and_repeats_none(desk: WholeDesk, name: str) -> None:
+    fallers = [f"moment-{name}-{number}" for number in range(12)]
+    desk.make_accounts(fallers)
+    for number, account in enumerate(fallers):
+        if number == len(fallers) // 2:
+            desk.kill(name)
+        desk.push(account, 94_000 - number)
+    for account in fallers:
+        eventually(partial(desk.flat_and_locked, account), within=BACK_WITHIN, what=f"{account} is flat and locked")
+        events = eventually(partial(desk_events, desk, account), within=BACK_WITHIN, what=f"the breach of {account}")
+        assert [event["event"] for event in events] == ["breached"]
+        assert events[0]["measured"] < events[0]["floor"] == Decimal("95000.00")
+    eventually(lambda: all(desk.messages(account) for account in fallers), within=60, what="every breach in Slack")
+    check_everybody(desk)
+    assert [len(desk.messages(account)) for account in fallers] == [1] * len(fallers)
+
+
+def desk_events(desk: WholeDesk, account: str) -> list[dict[str, Any]]:
+    """The account's recorded events; none while PostgreSQL is away."""
+    try:
+        return desk.events(account, "warned", "breached")
+    except psycopg.OperationalError:
+        return []
 
 
 def test_alerts_are_sent_without_the_alert_worker_and_once(desk: WholeDesk, page: Page) -> None:

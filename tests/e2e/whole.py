@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -164,9 +165,21 @@ class WholeDesk:
 
     def make_account(self, account: str, balance: float = 100_000.0, group: str = "two-step/phase-1") -> None:
         """A new account with no trader of its own, adopted by the desk, then with one small open position."""
-        self.control("/accounts", {"id": account, "balance": balance, "group": group})
-        eventually(lambda: self.row(account), within=30, what=f"{account} is adopted")
-        self.control(f"/accounts/{account}/positions", {"symbol": "EURUSD", "type": "BUY", "volume": 0.05})
+        self.make_accounts([account], balance, group)
+
+    def make_accounts(self, accounts: list[str], balance: float = 100_000.0, group: str = "two-step/phase-1") -> None:
+        """As `make_account`, for several; the desk shows each with its position."""
+        for account in accounts:
+            self.control("/accounts", {"id": account, "balance": balance, "group": group})
+        for account in accounts:
+            eventually(partial(self.row, account), within=30, what=f"{account} is adopted")
+            self.control(f"/accounts/{account}/positions", {"symbol": "EURUSD", "type": "BUY", "volume": 0.05})
+        for account in accounts:
+            eventually(partial(self._has_position, account), within=30, what=f"{account} is shown with its position")
+
+    def _has_position(self, account: str) -> bool:
+        row = self.row(account)
+        return row is not None and row.open_positions == 1 and not row.stale
 
     def push(self, account: str, equity: float) -> None:
         """Put the account's equity there; the update leaves at once."""
