@@ -37,7 +37,7 @@ def equity_chart(points: Sequence[Point], span: str, now_ms: int, currency: str,
     shown = thinned(inside, LIMIT)
     covered = shown[-1][0] - shown[0][0] if shown else 0
     return {
-        "figure": equity_figure(shown, currency, digits),
+        "figure": equity_figure(shown, digits),
         "summary": summary(inside, currency, digits),
         "points": len(shown),
         "limit": LIMIT,
@@ -45,7 +45,7 @@ def equity_chart(points: Sequence[Point], span: str, now_ms: int, currency: str,
     }
 
 
-def equity_figure(points: Sequence[Point], currency: str, digits: int) -> dict[str, Any]:
+def equity_figure(points: Sequence[Point], digits: int) -> dict[str, Any]:
     """Equity and balance with the floors as steps; amounts in whole units of the currency."""
     scale = 10**digits
     x = [point[0] for point in points]
@@ -69,12 +69,13 @@ def equity_figure(points: Sequence[Point], currency: str, digits: int) -> dict[s
         "dragmode": "zoom",
         "uirevision": "keep",
         "height": HEIGHT,
-        "margin": {"l": 12, "r": 76, "t": 8, "b": 34},
-        "xaxis": {"type": "date", "title": {"text": "UTC"}, "hoverformat": "%H:%M:%S", "showspikes": False},
-        "yaxis": {"side": "right", "title": {"text": currency}, "tickformat": ",.0f", "zeroline": False},
+        "margin": {"l": 12, "r": 64, "t": 8, "b": 40},
+        "autosize": True,
+        "xaxis": {"type": "date", "hoverformat": "%H:%M:%S UTC", "showspikes": False},
+        "yaxis": {"side": "right", "tickformat": ",.0f", "zeroline": False, "automargin": True},
     }
     found: dict[str, Any] = go.Figure(data=traces, layout=layout).to_plotly_json()
-    found["config"] = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
+    found["config"] = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
     return found
 
 

@@ -18,6 +18,9 @@ CONNECTED = frozenset({"connected", "live", "ready"})
 COLUMNS: dict[str, tuple[str, Key, bool]] = {  # name: heading, sort key, number
     "server": ("Upstream", lambda one: one.server, False),
     "state": ("State", lambda one: (one.state in CONNECTED, one.state), False),
+    "mode": ("Enforcement", lambda one: one.enforcement_mode, False),
+    "accounts": ("Accounts", lambda one: one.accounts, True),
+    "stale": ("Stale", lambda one: one.stale_accounts, True),
     "since": ("Since (UTC)", lambda one: one.since_ms or 0, False),
     "lag": ("Lag", lambda one: -1 if one.lag_ms is None else one.lag_ms, True),
     "last": ("Last frame", lambda one: one.last_frame_ms or 0, True),
@@ -29,10 +32,9 @@ COLUMNS: dict[str, tuple[str, Key, bool]] = {  # name: heading, sort key, number
     "repeated": ("Repeated", lambda one: one.repeated, True),
     "refused": ("Refused", lambda one: one.refused, True),
     "dropped": ("Dropped", lambda one: one.dropped, True),
-    "accounts": ("Accounts", lambda one: one.accounts, True),
-    "stale": ("Stale", lambda one: one.stale_accounts, True),
-    "mode": ("Enforcement", lambda one: one.enforcement_mode, False),
 }
+COUNTS = ("frames", "connects", "resyncs", "gaps", "late", "repeated", "refused", "dropped")
+DAY_MS = 86_400_000
 MODE_WORDS = {"live": "Live", "dry_run": "Dry run"}
 
 
@@ -95,21 +97,27 @@ def feed(one: ServerRow, now_ms: int) -> dict[str, Any]:
         "up": up,
         "sev": 0 if up else 3,
         "reason": one.reason,
-        "since": formats.utc_ms(one.since_ms),
+        "since": since(one.since_ms, now_ms),
+        "since_whole": formats.utc_ms(one.since_ms),
         "lag": formats.NOTHING if one.lag_ms is None else f"{one.lag_ms:,} ms",
         "last_ms": one.last_frame_ms or 0,
         "last": formats.age(now_ms - one.last_frame_ms if one.last_frame_ms else None),
-        "counts": [
-            (name, f"{getattr(one, attribute):,}", getattr(one, attribute))
-            for name, attribute in (
-                ("frames", "frames"), ("connects", "connects"), ("resyncs", "resyncs"), ("gaps", "gaps"),
-                ("late", "late"), ("repeated", "repeated"), ("refused", "refused"), ("dropped", "dropped"),
-                ("accounts", "accounts"), ("stale", "stale_accounts"),
-            )
-        ],
+        "size": _counts(one, {"accounts": "accounts", "stale": "stale_accounts"}),
+        "counts": _counts(one, {name: name for name in COUNTS}),
         "mode": MODE_WORDS.get(one.enforcement_mode, one.enforcement_mode),
         "dry": one.enforcement_mode == "dry_run",
-    }  # fmt: skip
+    }
+
+
+def since(at_ms: int | None, now_ms: int) -> str:
+    """The time of day in UTC, with the date when it was not within the last day."""
+    if at_ms is None:
+        return formats.NOTHING
+    return f"{formats.moment(at_ms):%H:%M:%S}" if now_ms - at_ms < DAY_MS else f"{formats.moment(at_ms):%Y-%m-%d %H:%M}"
+
+
+def _counts(one: ServerRow, names: Mapping[str, str]) -> list[tuple[str, str, int]]:
+    return [(name, f"{(count := getattr(one, attribute)):,}", count) for name, attribute in names.items()]
 
 
 def database_answers() -> bool:

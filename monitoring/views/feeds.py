@@ -7,6 +7,7 @@ from io import StringIO
 from time import time
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -67,11 +68,11 @@ def switch(request: HttpRequest, server_id: int) -> HttpResponse:
 def _switch(server: Server) -> dict[str, object]:
     """A server with what it does now and what it could do instead."""
     row = next((one for one in replica.get().servers() if one.server == server.name), None)
-    now = row.enforcement_mode if row else server.enforcement
+    now = row.enforcement_mode if row else server.enforcement or settings.RISKDESK_ENFORCEMENT
     other = EnforcementMode.DRY_RUN if now == EnforcementMode.LIVE else EnforcementMode.LIVE
     return {
         "server": server,
-        "now": MODE_WORDS.get(now, "Not known yet"),
+        "now": MODE_WORDS.get(now, now),
         "stored": server.get_enforcement_display(),
         "other": other,
     }

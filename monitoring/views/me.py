@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
@@ -30,7 +31,7 @@ def me(request: HttpRequest) -> HttpResponseBase:
         return timeline.export(request, shown)
     book = objectives.rulebook(shown)
     story = timeline.timeline(request, shown, book.reset_zone if book and book.reset_zone else "UTC")
-    story["trader"] = True
+    story |= {"trader": True, "base": urlencode({"account": shown.public_id})}
     if request.headers.get("HX-Request") and not request.headers.get("HX-History-Restore-Request"):
         return render(request, "monitoring/_timeline.html", story)
     context = {**story, **live_context(request, shown, book), "picker": _picker(own, shown)}
@@ -44,12 +45,13 @@ def _shown(own: list[Account], asked: str) -> Account:
         if found is None:
             raise AccessRefused("You can only open your own accounts.")
         return found
-    return max(own, key=_severity)
+    return max(own, key=_nearness)
 
 
-def _severity(account: Account) -> int:
+def _nearness(account: Account) -> tuple[int, int]:
+    """How near a limit an account is; one that the monitor has not told of comes last."""
     row = replica.get().row(account.public_id)
-    return row.severity if row else -1
+    return (row.severity, max(row.daily_used or 0, row.max_used or 0)) if row else (-1, 0)
 
 
 def _picker(own: list[Account], shown: Account) -> list[dict[str, Any]]:

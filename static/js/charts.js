@@ -97,6 +97,7 @@
   });
 
   // -- range, theme, visibility ---------------------------------------------------------------------------------------
+  new ResizeObserver(() => { if (drawn && !drawn.waiting && box.data) window.Plotly.Plots.resize(box); }).observe(box);
   const buttons = document.querySelectorAll("[data-range]");
   function press() { for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.range === range)); }
   for (const button of buttons) button.addEventListener("click", () => { range = button.dataset.range; RD.keep("range", range); press(); draw(); });
