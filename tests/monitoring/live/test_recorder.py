@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
 
 from accounts.models import Account, Challenge, ChallengeState, Server
@@ -103,6 +104,29 @@ def test_a_record_that_the_database_refuses_does_not_hold_up_the_others(tmp_path
     desk.put(EVENT, event(3))
     desk.finish()
     assert set(RiskEvent.objects.values_list("key", flat=True)) == {"k:1", "k:3"}
+
+
+def test_a_record_that_comes_late_is_not_forgotten_with_the_batch_before_it(tmp_path: Path, database_url: str) -> None:
+    desk = Desk(tmp_path, database_url)
+    desk.recorder.start(0)
+    desk.put(EVENT, event(1))
+    eventually(lambda: desk.recorder.drained(), what="the start is over")
+    late, early = (desk.journal.append(EVENT, AT, event(number)) for number in (2, 3))
+    with psycopg.connect(database_url) as other:
+        other.execute("LOCK TABLE monitoring_riskevent IN EXCLUSIVE MODE")
+        desk.recorder.put(early, event(3))
+        eventually(lambda: waits_for_a_lock(database_url), what="the batch is being written")
+        desk.recorder.put(late, event(2))
+    desk.finish()
+    assert set(RiskEvent.objects.values_list("key", flat=True)) == {"k:1", "k:2", "k:3"}
+
+
+def waits_for_a_lock(database_url: str) -> bool:
+    with psycopg.connect(database_url) as connection:
+        found = connection.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE application_name = 'riskdesk-recorder' AND wait_event_type = 'Lock'"
+        ).fetchone()
+    return found is not None
 
 
 @pytest.mark.parametrize(
