@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Protocol
+from urllib.parse import urlsplit
 
 EXCERPT_LIMIT = 2048
 _URL = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
@@ -88,10 +89,20 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
     return seconds if 0 <= seconds < float("inf") else None
 
 
+def secrets_of(address: str) -> tuple[str, ...]:
+    """What must never be shown of an address: itself, and its parts in case an answer spells it in another way.
+
+    A part of lower-case letters alone is a route ("services"), and a short one would blacken innocent words.
+    """
+    parts = urlsplit(address)
+    words = re.split(r"[/&=?]", f"{parts.path}/{parts.query}/{parts.username or ''}/{parts.password or ''}")
+    telling = [word for word in words if len(word) >= 6 and not (word.isalpha() and word.islower())]
+    return (address, parts.path.strip("/"), *telling)
+
+
 def redacted(text: str, *secrets: str) -> str:
     """An answer that may be kept: printable, at most 2 KB, without addresses, tokens or the secrets named."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "[redacted]")
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):  # the whole before its parts
+        text = re.sub(re.escape(secret), "[redacted]", text, flags=re.IGNORECASE)
     text = _BEARER.sub("[redacted]", _URL.sub("[address]", text))
     return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in text[:EXCERPT_LIMIT])

@@ -11,11 +11,10 @@ from datetime import UTC, datetime
 from functools import cache, partial
 from importlib import import_module
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
-from alerts.transports.base import Message, Receipt, TransportError, parse_retry_after, redacted
+from alerts.transports.base import Message, Receipt, TransportError, parse_retry_after, redacted, secrets_of
 
 TIMEOUTS = httpx.Timeout(10.0, connect=3.0)
 TOTAL_SECONDS = 10.0
@@ -24,7 +23,7 @@ HEADER_LIMIT, SECTION_LIMIT, FIELD_LIMIT, FIELDS_LIMIT, TEXT_LIMIT = 150, 2800, 
 ANSWER_LIMIT = 4096
 TRANSIENT = {"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"}
 _SPECIAL = re.compile(r"@(?=(channel|here|everyone|group)\b)|<(?=[!@#])", re.IGNORECASE)
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 
 _FORMATTING = re.compile(r"(?<!\w)[*_~`]|[*_~`](?!\w)")  # within a word (acc_1) Slack leaves them alone
 _LOOKALIKES = {"*": "\u2217", "_": "\uff3f", "~": "\u223c", "`": "\u2019"}
@@ -82,7 +81,7 @@ class SlackWebhook:
 
     def __init__(self, url: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._url = url
-        self._secrets = (url, urlsplit(url).path.strip("/"))
+        self._secrets = secrets_of(url)
         self._clock = clock
 
     def send(self, message: Message) -> Receipt:
@@ -102,7 +101,7 @@ class SlackWebhook:
                 status, headers, answer = await self._post(body, trace)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError):
             raise TransportError("The Slack address cannot be used", permanent=True, code="invalid_url") from None
-        except (httpx.TransportError, TimeoutError, OSError) as error:
+        except (httpx.HTTPError, TimeoutError, OSError) as error:  # an answer that cannot be unpacked is one too
             name = type(error).__name__  # never the error's own text: it may hold the address
             if left:
                 reason = f"Slack gave no answer after the message had left ({name})"

@@ -210,3 +210,30 @@ def test_any_retry_after_is_read_or_refused(value: str) -> None:
 def test_redaction_takes_addresses_tokens_and_named_secrets() -> None:
     said = redacted("see https://hooks.slack.com/services/T/B/x, Bearer abc, xoxb-1-2, hush", "hush")
     assert said == "see [address] [redacted] [redacted], [redacted]"
+
+
+def test_an_answer_that_cannot_be_unpacked_is_an_answer_nobody_understands(slack: FakeSlack) -> None:
+    """It must end as an outcome: an error that escapes leaves the delivery with a dead lease."""
+    error = failure(slack, Answer(body="no gzip at all", headers=(("Content-Encoding", "gzip"),), shown=True))
+    assert error.ambiguous
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        PATH.rsplit("/", 1)[-1],
+        json.dumps({"ok": False, "error": "no", "url": f"https://hooks.slack.com{PATH}"}).replace("/", "\\/"),
+        f"no route for {PATH.upper()}",
+        PATH.replace("/", "%2F"),
+    ],
+)
+def test_no_answer_that_echoes_a_part_of_the_address_is_kept(slack: FakeSlack, said: str) -> None:
+    error = failure(slack, Answer(500, said))
+    kept = f"{error} {error.excerpt} {error.code}".lower()
+    assert PATH.rsplit("/", 1)[-1].lower() not in kept
+    assert "b0desk" not in kept
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85", "\x0b", "\x9b", "\u061c"])
+def test_no_sign_in_a_name_breaks_its_line(sign: str) -> None:
+    assert escaped(f"a{sign}b") == "a b"
