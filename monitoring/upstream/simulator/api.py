@@ -16,7 +16,7 @@ from monitoring.upstream.simulator import wire
 from monitoring.upstream.simulator.errors import Refused
 from monitoring.upstream.simulator.faults import Fault
 from monitoring.upstream.simulator.ledger import Account
-from monitoring.upstream.simulator.parse import Body, body_of
+from monitoring.upstream.simulator.parse import Body, body_of, digits
 from monitoring.upstream.simulator.service import SERVICE, Service
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -24,6 +24,9 @@ Scope = frozenset[str] | None
 SCOPE = web.RequestKey("scope", object)
 REQUEST_ID = web.RequestKey("request_id", str)
 COMMANDS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+DROPPED = frozenset({"drop_socket"})
+ANSWERED = frozenset({"http_429", "http_503", "http_hang", "http_reset"})
+COMMANDED = frozenset({"http_504", "http_504_executes"})
 
 
 def reply(data: wire.Json, status: int = 200) -> web.Response:
@@ -55,9 +58,10 @@ def query_int(request: web.Request, name: str, default: int, least: int, most: i
     given = request.query.get(name)
     if given is None:
         return default
-    if not given.isdigit() or not least <= int(given) <= most:
-        raise Refused.invalid(name, f"{name} is not a whole number from {least} to {most}: {given!r}")
-    return int(given)
+    value = digits(given)
+    if value is None or not least <= value <= most:
+        raise Refused.invalid(name, f"{name} is not a whole number from {least} to {most}: {given[:40]!r}")
+    return value
 
 
 def service_of(request: web.Request) -> Service:
@@ -108,10 +112,13 @@ async def shell(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def _guarded(request: web.Request, handler: Handler, service: Service, headers: dict[str, str]) -> web.Response:
-    request[SCOPE] = _authorize(request, service)
-    remaining, reset = service.limit.take(request.headers.get("Authorization", ""))
+    key = _key_of(request, service)
+    remaining, reset = service.limit.take(key or "")  # who has no valid key shares one count
     headers |= {"X-RateLimit-Limit": str(service.limit.limit), "X-RateLimit-Remaining": str(max(0, remaining)),
                 "X-RateLimit-Reset": str(reset)}  # fmt: skip
+    if key is None and request.path != "/v1/healthz":
+        raise Refused(401, "unauthorized", "a valid 'Authorization: Bearer' key is required")
+    request[SCOPE] = service.keys.get(key) if key is not None else None
     if remaining < 0:
         raise Refused(429, "rate_limited", f"more than {service.limit.limit} requests a minute", retry_after=reset)
     fault = _fault_for(request, service)
@@ -124,26 +131,19 @@ async def _guarded(request: web.Request, handler: Handler, service: Service, hea
     return response
 
 
-def _authorize(request: web.Request, service: Service) -> Scope:
-    if request.path == "/v1/healthz":
-        return None
+def _key_of(request: web.Request, service: Service) -> str | None:
+    """The valid key that the request came with, if any."""
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     revoked = service.faults.find(frozenset({"key_revoked"}), None)
-    if scheme.lower() != "bearer" or key.strip() not in service.keys or revoked:
-        raise Refused(401, "unauthorized", "a valid 'Authorization: Bearer' key is required")
-    return service.keys[key.strip()]
+    return key.strip() if scheme.lower() == "bearer" and key.strip() in service.keys and not revoked else None
 
 
 def _fault_for(request: web.Request, service: Service) -> Fault | None:
-    account = request.match_info.get("id")
-    kinds = {"http_429", "http_503", "http_hang", "http_reset"}
-    if request.method in COMMANDS:
-        kinds |= {"http_504", "http_504_executes"}
     if request.path.endswith("/stream"):
-        kinds = {"drop_socket"}
-    fault = service.faults.find(frozenset(kinds), account)
-    wanted = fault.extra.get("path") if fault else None
-    return None if wanted and wanted not in request.path else fault
+        named = {*request.query.get("accounts", "").split(","), request.query.get("account", "")}
+        return next((f for name in (None, *sorted(named)) if (f := service.faults.find(DROPPED, name))), None)
+    kinds = ANSWERED | COMMANDED if request.method in COMMANDS else ANSWERED
+    return service.faults.find(kinds, request.match_info.get("id"), request.path)
 
 
 async def _strike(request: web.Request, service: Service, fault: Fault) -> None:

@@ -92,6 +92,9 @@ class Broker:
         watch = self.watches.get(account.id)
         if watch is not None:
             check_order(watch.rules, account, symbol.name, ticket.units, self.events.now())
+            if watch.closing:
+                minutes = watch.rules.friday_close_minutes
+                raise Refused(422, "outside_trading_hours", f"the week closes within {minutes} minutes")
         price = quote.ask if ticket.side > 0 else quote.bid
         needed = price * ticket.units * quote.num // (quote.den * min(account.leverage, symbol.max_leverage))
         free = account.equity - account.margin

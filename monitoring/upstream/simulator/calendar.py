@@ -29,6 +29,14 @@ def is_open(symbol: Symbol, market_time: datetime) -> bool:
     return not (weekday == FRIDAY and local.time() >= ROLLOVER)
 
 
+def minutes_to_week_end(market_time: datetime) -> float | None:
+    """Minutes to the Friday close; None on every other day and after it."""
+    local = market_time.astimezone(NEW_YORK)
+    if local.weekday() != FRIDAY or local.time() >= ROLLOVER:
+        return None
+    return (datetime.combine(local.date(), ROLLOVER, NEW_YORK) - local).total_seconds() / 60
+
+
 def rollover_day(market_time: datetime) -> date:
     """The swap day that `market_time` belongs to: it ends at 17:00 New York of that date."""
     local = market_time.astimezone(NEW_YORK)

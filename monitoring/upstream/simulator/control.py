@@ -11,7 +11,7 @@ from monitoring.upstream.simulator import wire
 from monitoring.upstream.simulator.api import Handler, body_in, json_response, query_int, service_of
 from monitoring.upstream.simulator.errors import Refused
 from monitoring.upstream.simulator.ledger import Account
-from monitoring.upstream.simulator.parse import Body, cents, text, whole
+from monitoring.upstream.simulator.parse import Body, account_name, cents, text, whole
 from monitoring.upstream.simulator.people import FIRST_LOGIN
 from monitoring.upstream.simulator.rest_orders import ticket_of
 
@@ -73,7 +73,7 @@ async def create(request: web.Request) -> web.Response:
     balance, equity, credit = cents(body, "balance", required=True), cents(body, "equity"), cents(body, "credit")
     if (balance or 0) < 0 or (credit or 0) < 0:
         raise Refused.invalid("balance", "balance and credit are not negative at the start")
-    account_id = text(body, "id", longest=128)
+    account_id = account_name(text(body, "id", longest=128))
     while not account_id or (not body.get("id") and account_id in world.accounts):
         account_id = f"acc_c{next(_names)}"
     login = body.get("login")

@@ -79,7 +79,8 @@ class Director:
     def _newcomer(self) -> Account:
         world = self._world
         number = 1 + max(int(key[4:]) for key in world.accounts if key.startswith("acc_") and key[4:].isdigit())
-        drawn = people.person(world.seed, number)
+        while world.has_login((drawn := people.person(world.seed, number)).login):  # control may have used it
+            number += 1
         account = world.admit(people.Person(number, drawn.name, 10_000_000, drawn.group, "idle"))
         world.announce(account)
         return account

@@ -72,8 +72,8 @@ class Events:
         self._prefix = f"e_{session}_" if session else "e_"
 
     def __getstate__(self) -> dict[str, object]:
-        """What a saved world keeps: everything but the sockets and the frames that only they may ask for again."""
-        return self.__dict__ | {"deliver": _to_nobody, "_history": {}}
+        """What a saved world keeps: neither sockets nor what was sent in this run (most of all there is to write)."""
+        return self.__dict__ | {"deliver": _to_nobody, "_history": {}, "_records": {}}
 
     def now_ms(self) -> int:
         """Wall time, ms since 1970."""

@@ -23,6 +23,8 @@ LINK_KINDS = frozenset({"connection_lost", "connection_restored", "auth_failed",
 KINDS = FRAME_KINDS | HTTP_KINDS | SOCKET_KINDS | LINK_KINDS
 LASTING = frozenset({"half_open", "key_revoked", "connection_lost", "auth_failed", "maintenance", "stale_account"})
 MOMENTARY = frozenset({"close_socket", "connection_restored"})
+UNCOUNTED = LASTING | MOMENTARY | {"drop_socket"}
+LOSS_REASONS = frozenset({"broker_offline", "auth_failed", "account_disabled", "maintenance"})
 CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
 ALLOWED = frozenset({"kind", "account", "for_s", "count", "delay_s", "retry_after", "path", "code", "reason"})
 
@@ -67,6 +69,8 @@ class Faults:
         if kind not in KINDS:
             raise Refused.invalid("kind", f"unknown fault {kind!r} (known: {', '.join(sorted(KINDS))})")
         seconds, times = number(body, "for_s", least=0), whole(body, "count", least=1)
+        if times is not None and kind in UNCOUNTED:
+            raise Refused.invalid("count", f"{kind} is not counted: give for_s, or end it by DELETE /faults")
         if seconds is None and times is None and kind not in LASTING and kind != "drop_socket":
             times = 1
         until = None if seconds is None else time.monotonic() + float(seconds)
@@ -80,17 +84,21 @@ class Faults:
             raise Refused.invalid("code", f"code {code} may not be sent in a close frame")
         extra |= {} if code is None else {"code": code}
         extra |= {name: text(body, name) for name in ("path", "reason") if body.get(name) is not None}
+        if extra.get("reason") and extra["reason"] not in LOSS_REASONS:
+            raise Refused.invalid("reason", f"{extra['reason']!r} is none of {', '.join(sorted(LOSS_REASONS))}")
         fault = Fault(next(self._numbers), kind, text(body, "account") or None, until, times, extra=extra)
         if kind not in MOMENTARY and not (kind == "drop_socket" and until is None):
             self.active.append(fault)
         self._refresh()
         return fault
 
-    def find(self, kinds: frozenset[str], account: str | None) -> Fault | None:
-        """The oldest active fault of these kinds that concerns the account; it is not used up."""
+    def find(self, kinds: frozenset[str], account: str | None, path: str | None = None) -> Fault | None:
+        """The oldest active fault of these kinds that concerns the account and the path; it is not used up."""
         now = time.monotonic()
         for fault in self.active:
-            if fault.kind in kinds and fault.account in (None, account) and not fault.over(now):
+            if fault.kind not in kinds or fault.account not in (None, account) or fault.over(now):
+                continue
+            if path is None or fault.extra.get("path", "") in path:
                 return fault
         return None
 

@@ -36,6 +36,7 @@ class Reader:
         self.scope = scope  # what the key may see; None is everything
         self.all = False
         self.accounts: set[str] = set()
+        self.left_out: set[str] = set()  # of all
         self.single = False  # opened as ?account=: order events too
         self.events: set[str] | None = None  # asked for by name; None is the default set
         self.without: set[str] = set()
@@ -52,7 +53,7 @@ class Reader:
         """Whether this socket follows the account."""
         if self.scope is not None and account not in self.scope:
             return False
-        return self.all or account in self.accounts
+        return (self.all and account not in self.left_out) or account in self.accounts
 
     def wants(self, account: Account, kind: str) -> bool:
         """Whether this socket gets this kind of event of this account."""

@@ -7,6 +7,7 @@ The file is a pickle, so it must be our own: it is written with mode 0600 and on
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import pickle
 from functools import cache
@@ -15,6 +16,16 @@ from pathlib import Path
 from monitoring.upstream.simulator.world import World
 
 SAVE_SECONDS = 15.0
+SAVE_SHARE = 50  # a save that takes long comes less often: at most a fiftieth of the time goes into it
+log = logging.getLogger(__name__)
+
+
+def save_or_say(world: World, path: Path, options: str) -> None:
+    """As `save`; a full disk costs the world's memory, not the world."""
+    try:
+        save(world, path, options)
+    except OSError as error:
+        log.error("the world cannot be saved: %s", error)
 
 
 @cache
@@ -47,6 +58,7 @@ def load(path: Path, options: str) -> World | None:
         return None
     try:
         world = pickle.loads(content[len(head) :])  # our own file, see above
-    except (pickle.UnpicklingError, EOFError):
+    except Exception as error:  # pickle raises what it likes when bytes are not what they were
+        log.warning("the saved world %s cannot be read, a new one begins: %r", path, error)
         return None
     return world if isinstance(world, World) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from monitoring.upstream.simulator.symbols import Symbol
 
 _decoder = msgspec.json.Decoder(Any, float_hook=Decimal)
 Body = dict[str, Any]
+ACCOUNT_ID = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
 def body_of(raw: bytes) -> Body:
@@ -94,6 +96,18 @@ def text(body: Body, name: str, *, required: bool = False, longest: int = 500) -
     return value
 
 
+def digits(given: str) -> int | None:
+    """The number that a path or query spells in plain digits (at most 18); None for anything else."""
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
+
+
+def account_name(given: str) -> str:
+    """An account id that paths and the stream's `accounts=` list can hold."""
+    if given and (given == "all" or not ACCOUNT_ID.fullmatch(given)):
+        raise Refused.invalid("id", f"{given[:40]!r} is no account id: letters, digits and _ - . : only, and not 'all'")
+    return given
+
+
 def flag(body: Body, name: str, default: bool) -> bool:
     """True or false."""
     value = body.get(name, default)
@@ -122,4 +136,7 @@ def instant(value: Any, name: str) -> datetime | None:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise Refused.invalid(name, f"{name} is not an RFC 3339 time with a zone: {value!r}")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise Refused.invalid(name, f"{name} is out of range: {value!r}") from error

@@ -57,6 +57,8 @@ async def create_account(request: web.Request) -> web.Response:
     if "unknown" in server.lower():
         raise Refused(400, "server_not_found", f"there is no trading server {server!r}")
     balance = cents(body, "balance")
+    if (balance or 0) < 0:
+        raise Refused.invalid("balance", "balance is not negative at the start")
     account_id = next(name for name in (f"acc_r{number}" for number in _made) if name not in service.world.accounts)
     account = service.world.add(
         account_id, login, text(body, "name") or text(body, "nickname"), text(body, "group") or "two-step/phase-1",
@@ -113,7 +115,9 @@ async def patch_account(request: web.Request) -> web.Response:
 
 async def delete_account(request: web.Request) -> web.Response:
     """DELETE /accounts/{id}: 204."""
-    service_of(request).world.remove(account_of(request))
+    service, account = service_of(request), account_of(request)
+    service.world.remove(account)
+    service.rules_history.pop(account.id, None)
     return web.Response(status=204)
 
 

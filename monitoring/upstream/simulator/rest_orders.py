@@ -18,7 +18,7 @@ from monitoring.upstream.simulator.broker import PENDING_KINDS, Ticket
 from monitoring.upstream.simulator.errors import Refused
 from monitoring.upstream.simulator.ledger import Account, Order, Position
 from monitoring.upstream.simulator.market import Quote
-from monitoring.upstream.simulator.parse import Body, flag, points, text, units, whole
+from monitoring.upstream.simulator.parse import Body, digits, flag, points, text, units, whole
 
 
 def ticket_of(body: Body, quotes: dict[str, Quote], source: str) -> Ticket:
@@ -156,5 +156,4 @@ def _quote(request: web.Request) -> Quote:
 
 def _ticket(text_: str) -> int:
     """The number in pos_7001, ord_7001 or 7001; 0 when it is none."""
-    digits = text_.rpartition("_")[2]
-    return int(digits) if digits.isdigit() and len(digits) < 19 else 0
+    return digits(text_.rpartition("_")[2]) or 0

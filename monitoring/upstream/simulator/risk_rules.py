@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from monitoring.upstream.simulator.wire import Json
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WARN_AT = 0.8
+CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
 
 
 class TradingHours(msgspec.Struct, forbid_unknown_fields=True):
@@ -20,6 +22,12 @@ class TradingHours(msgspec.Struct, forbid_unknown_fields=True):
 
     start: str = "00:00"
     end: str = "24:00"
+
+    def holds(self, clock: str) -> bool:
+        """Whether one may trade at this HH:MM; hours whose end is before their start run over midnight."""
+        if self.start <= self.end:
+            return self.start <= clock < self.end
+        return clock >= self.start or clock < self.end
 
 
 class RiskRules(msgspec.Struct, forbid_unknown_fields=True):
@@ -56,6 +64,10 @@ def parse_rules(body: Any) -> RiskRules:
         value = getattr(rules, name)
         if value is not None and value < 0:
             raise Refused.invalid(name, f"{name} is negative: {value}")
+    for name in ("start", "end") if rules.trading_hours is not None else ():
+        value = getattr(rules.trading_hours, name)
+        if not CLOCK.fullmatch(value):
+            raise Refused.invalid("trading_hours", f"{name} {value!r} is not HH:MM from 00:00 to 24:00")
     for day in rules.trading_days or ():
         if day not in DAYS:
             raise Refused.invalid("trading_days", f"{day!r} is no day ({', '.join(DAYS)})")
@@ -79,7 +91,7 @@ def check_order(rules: RiskRules, account: Account, symbol: str, units: int, now
         raise Refused(422, "symbol_not_allowed", f"{symbol} may not be traded on this account")
     clock = now.strftime("%H:%M")
     hours = rules.trading_hours
-    if hours is not None and not hours.start <= clock < hours.end:
+    if hours is not None and not hours.holds(clock):
         raise Refused(422, "outside_trading_hours", f"{clock} UTC is outside {hours.start}-{hours.end}")
     if rules.trading_days is not None and DAYS[now.weekday()] not in rules.trading_days:
         raise Refused(422, "outside_trading_hours", f"{DAYS[now.weekday()]} is no trading day of this account")
@@ -94,6 +106,13 @@ class Watch:
         self._reference = 0
         self._peak = 0
         self._said: set[tuple[str, str]] = set()
+        self.closing = False  # the last minutes of the week: no new order, and what is open is closed
+
+    def week_ends_in(self, minutes: float | None) -> bool:
+        """Take notice of how far the week's close is (None: not today); whether positions must go now."""
+        ahead = self.rules.friday_close_minutes
+        self.closing = ahead is not None and minutes is not None and minutes <= ahead
+        return self.closing
 
     def begin(self, account: Account, now: datetime) -> None:
         """Start a day at the account's equity; the marks rise."""

@@ -115,7 +115,7 @@ class Simulator:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._clockwork
         if self.options.state is not None:
-            memory.save(self.world, self.options.state, self.options.world)
+            memory.save_or_say(self.world, self.options.state, self.options.world)
         self.service.hub.flush()
         for reader in tuple(self.service.hub.readers):
             reader.close(1012)
@@ -151,7 +151,7 @@ class Simulator:
         """One step of the world each `seconds`; late steps are made up for, but not more than a second of them."""
         world, service = self.world, self.service
         due = time.monotonic()
-        saved = due
+        save_at = due + memory.SAVE_SECONDS
         while True:
             for fault in service.faults.expire():
                 service.end(fault)
@@ -161,9 +161,10 @@ class Simulator:
                 world.moved.clear()
             due += world.seconds
             now = time.monotonic()
-            if self.options.state is not None and now - saved > memory.SAVE_SECONDS:
-                memory.save(world, self.options.state, self.options.world)
-                saved = now
+            if self.options.state is not None and now > save_at:
+                memory.save_or_say(world, self.options.state, self.options.world)
+                taken = time.monotonic() - now
+                save_at = now + max(memory.SAVE_SECONDS, taken * memory.SAVE_SHARE)
             due = max(due, now - MAX_BEHIND)
             await asyncio.sleep(max(0.0, due - now))
 

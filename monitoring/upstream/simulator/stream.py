@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from decimal import Decimal
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -123,7 +124,7 @@ def _answer(reader: Reader, service: Service, raw: bytes) -> wire.Json:
     """The reply to one client frame; bad ones get an `error` frame and the socket lives on."""
     req_id: Any = None
     try:
-        body = body_of(raw)
+        body = _plain(body_of(raw))
         req_id = body.get("req_id")
         match body.get("action"):
             case "ping":
@@ -139,6 +140,15 @@ def _answer(reader: Reader, service: Service, raw: bytes) -> wire.Json:
         return {"type": "error", "code": code, "message": refusal.message, "req_id": req_id}
 
 
+def _plain(value: Any) -> Any:
+    """With floats for Decimals, which would come back as strings: `t` and `req_id` are echoed as they came."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return float(value) if isinstance(value, Decimal) else value
+
+
 def _subscribe(reader: Reader, service: Service, body: Body) -> wire.Json:
     accounts, events, symbols = texts(body, "accounts"), texts(body, "events"), texts(body, "symbols")
     found = {name if name == "all" else service.account(name, reader.scope).id for name in accounts}
@@ -148,6 +158,7 @@ def _subscribe(reader: Reader, service: Service, body: Body) -> wire.Json:
             raise Refused.invalid("events", f"unknown event {kind!r}")
     reader.all = reader.all or "all" in found
     reader.accounts |= found - {"all"}
+    reader.left_out = set() if "all" in found else reader.left_out - found
     reader.symbols |= named
     if events:
         reader.events = (reader.events or set()) | set(events)
@@ -158,8 +169,10 @@ def _subscribe(reader: Reader, service: Service, body: Body) -> wire.Json:
 def _unsubscribe(reader: Reader, body: Body) -> wire.Json:
     accounts, events = set(texts(body, "accounts")), set(texts(body, "events"))
     if "all" in accounts:
-        reader.all, reader.accounts = False, set()
+        reader.all, reader.accounts, reader.left_out = False, set(), set()
     reader.accounts -= accounts
+    if reader.all:
+        reader.left_out |= accounts
     reader.symbols -= {name.upper() for name in texts(body, "symbols")}
     reader.without |= events
     if reader.events is not None:
@@ -171,6 +184,8 @@ def _subscribed(kind: str, reader: Reader, body: Body) -> wire.Json:
     accounts = ["all"] if reader.all else sorted(reader.accounts)
     data = {"accounts": accounts, "symbols": sorted(reader.symbols),
             "events": None if reader.events is None else sorted(reader.events)}  # fmt: skip
+    if reader.left_out:
+        data["without"] = sorted(reader.left_out)
     return {"type": kind, "req_id": body.get("req_id"), "data": data}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from monitoring.upstream.simulator import people, traders
 from monitoring.upstream.simulator.broker import Broker
-from monitoring.upstream.simulator.calendar import rollover_day, swap_nights
+from monitoring.upstream.simulator.calendar import minutes_to_week_end, rollover_day, swap_nights
 from monitoring.upstream.simulator.demo import Director
 from monitoring.upstream.simulator.errors import Refused
 from monitoring.upstream.simulator.events import Events
@@ -86,6 +86,10 @@ class World:
         self._slices[account.slot].append(account)
         return account
 
+    def has_login(self, login: str) -> bool:
+        """Whether an account has this number."""
+        return login in self._logins
+
     def announce(self, account: Account) -> None:
         """Tell the stream of a new account: lifecycle first, then its first update."""
         self.lifecycle(account, "created")
@@ -100,6 +104,8 @@ class World:
     def remove(self, account: Account) -> None:
         """Delete an account."""
         self.lifecycle(account, "deleted")
+        account.positions.clear()  # else a stop that waits for its price would still close one, and say so
+        account.orders.clear()
         del self.accounts[account.id]
         self.traders.pop(account.id, None)
         self._logins.discard(account.login)
@@ -159,6 +165,8 @@ class World:
         if watch is not None:
             for data in watch.look(account, self.events.now()):
                 self._enforce(account, data)
+            if watch.week_ends_in(minutes_to_week_end(self.market.now)) and (account.positions or account.orders):
+                self.broker.close_all(account, f"week_{self.steps}")
         if account.positions:
             self.broker.stop_out(account)
             self.events.update(account)

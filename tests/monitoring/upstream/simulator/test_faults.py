@@ -289,3 +289,22 @@ async def test_faults_are_listed_counted_and_cleared(desk: Desk) -> None:
 async def test_a_bad_fault_is_refused_by_name(desk: Desk, body: dict[str, object], status: int, field: str) -> None:
     found = await desk.control("POST", "/faults", body)
     assert (found.status, found.body["detail"]["field"]) == (status, field)
+
+
+async def test_two_http_faults_strike_each_its_own_path(desk: Desk) -> None:
+    await desk.fault("http_503", path="/lock", count=1)
+    await desk.fault("http_429", path="/close-all", count=1)
+    assert (await desk.api("POST", "/accounts/acc_1/close-all")).status == 429
+    assert (await desk.api("POST", "/accounts/acc_1/lock", {})).status == 503
+    assert (await desk.api("POST", "/accounts/acc_1/lock", {})).status == 200
+
+
+@pytest.mark.parametrize("query", ["?account=acc_1", "?accounts=acc_2,acc_1"])
+async def test_an_accounts_socket_stays_away_as_long_as_its_drop_lasts(desk: Desk, query: str) -> None:
+    await desk.fault("drop_socket", account="acc_1", for_s=60)
+    with pytest.raises(WSServerHandshakeError) as refused:
+        async with desk.socket(query):
+            pass
+    assert refused.value.status == 503
+    async with desk.socket("?account=acc_2") as other:
+        assert (await other.frame())["type"] == "hello"

@@ -41,13 +41,15 @@ def test_what_was_saved_is_nobody_elses_to_read(tmp_path: Path) -> None:
     assert (tmp_path / "world").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("harm", ["other options", "torn", "other edition", "missing"])
+@pytest.mark.parametrize("harm", ["other options", "torn", "spoilt", "other edition", "missing"])
 def test_what_cannot_be_taken_up_is_not(tmp_path: Path, harm: str) -> None:
     path = tmp_path / "world"
     memory.save(lived(1), path, "options")
     content = path.read_bytes()
     if harm == "torn":
         path.write_bytes(content[: len(content) // 2])
+    elif harm == "spoilt":
+        path.write_bytes(content[:64] + b"\x80\x05cno_such_module\nname\n.")
     elif harm == "other edition":
         path.write_bytes(bytes(32) + content[32:])
     elif harm == "missing":
@@ -69,3 +71,16 @@ async def test_a_simulator_takes_up_where_the_last_one_stopped(tmp_path: Path) -
 def test_a_replayed_market_is_not_saved(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="--state"):
         Simulator(Options(ticks=(tmp_path / "EURUSD.csv",), state=tmp_path / "world"))
+
+
+async def test_a_full_disk_costs_the_memory_and_not_the_world(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_text("no folder")
+    simulator = Simulator(Options(accounts=1))
+    memory.save_or_say(simulator.world, tmp_path / "file" / "world", "options")
+    assert "cannot be saved" in caplog.text
+
+
+def test_what_was_sent_in_this_run_is_not_saved_with_it(tmp_path: Path) -> None:
+    memory.save(lived(1), tmp_path / "young", "options")
+    memory.save(lived(3000), tmp_path / "old", "options")
+    assert (tmp_path / "old").stat().st_size < 3 * (tmp_path / "young").stat().st_size

@@ -58,6 +58,7 @@ async def test_a_bad_key_is_401(desk: Desk, key: str | None) -> None:
     found = await desk.api("GET", "/accounts", key=key)
     assert (found.status, found.body["error"]) == (401, "unauthorized")
     assert set(found.body) == {"error", "message", "detail", "request_id"}
+    assert {"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"} <= set(found.headers)
     assert (await desk.api("GET", "/healthz", key=None)).status == 200
 
 
@@ -360,3 +361,26 @@ async def test_a_lasting_filter_can_be_set_read_and_taken_away(desk: Desk) -> No
         assert (await socket.frame())["type"] == "position_open"
     assert (await desk.api("DELETE", "/accounts/acc_t/subscribe")).body["events"] is None
     assert (await desk.api("POST", "/accounts/acc_t/subscribe", {"events": ["gossip"]})).status == 422
+
+
+FRIDAY_AFTERNOON = datetime(2024, 3, 8, 21, 50, tzinfo=UTC)  # ten minutes before the week closes in New York
+
+
+@pytest.mark.parametrize("desk", [{"market_start": FRIDAY_AFTERNOON}], indirect=True)
+async def test_the_last_minutes_of_the_week_close_what_is_open_and_take_no_order(desk: Desk) -> None:
+    await desk.account()
+    await desk.api("PUT", "/accounts/acc_t/risk-rules", {"friday_close_minutes": 5})
+    await desk.trade()
+    async with desk.socket("?accounts=acc_t") as socket:
+        await desk.api("PUT", "/accounts/acc_t/risk-rules", {"friday_close_minutes": 15})
+        await socket.until("position_close")
+    found = await desk.api("POST", "/orders", ORDER)
+    assert (found.status, found.body["detail"]["reason"]) == (422, "outside_trading_hours")
+
+
+async def test_a_new_account_under_an_old_id_has_no_old_rules(desk: Desk) -> None:
+    await desk.account()
+    await desk.api("PUT", "/accounts/acc_t/risk-rules", {"max_lot_size": 1})
+    await desk.api("DELETE", "/accounts/acc_t")
+    await desk.account()
+    assert (await desk.api("GET", "/accounts/acc_t/risk-rules")).body["max_lot_size"] is None

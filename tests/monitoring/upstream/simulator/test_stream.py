@@ -175,3 +175,29 @@ async def test_a_new_account_is_announced_and_its_money_moves_are_told_in_order(
         assert (await socket.until("account_locked", "acc_t"))["data"]["reason"] == "evt_9"
         await desk.api("POST", "/accounts/acc_t/unlock")
         await socket.until("account_unlocked", "acc_t")
+
+
+async def test_what_a_client_marks_its_questions_with_comes_back_as_it_was(desk: Desk) -> None:
+    async with desk.socket("") as socket:
+        await socket.frame()
+        await socket.say(action="ping", t=1763630000.25)
+        assert await socket.frame() == {"type": "pong", "t": 1763630000.25}
+        await socket.say(action="subscribe", req_id={"n": 1.5})
+        assert (await socket.frame())["req_id"] == {"n": 1.5}
+
+
+async def test_one_account_can_be_left_out_of_all(desk: Desk) -> None:
+    await desk.account("acc_t")
+    await desk.account("acc_u")
+    async with desk.socket() as socket:
+        await socket.say(action="unsubscribe", accounts=["acc_t"], req_id=1)
+        assert (await socket.until("unsubscribed"))["data"]["without"] == ["acc_t"]
+        for name in ("acc_t", "acc_u"):
+            await desk.control("POST", f"/accounts/{name}/state", {"equity": 99000})
+        socket.seen.clear()
+        await socket.until("account_update", "acc_u", equity=99000.0)
+        assert "acc_t" not in {frame.get("account_id") for frame in socket.seen}
+        await socket.say(action="subscribe", accounts=["acc_t"], req_id=2)
+        assert "without" not in (await socket.until("subscribed"))["data"]
+        await desk.control("POST", "/accounts/acc_t/state", {"equity": 98000})
+        await socket.until("account_update", "acc_t", equity=98000.0)

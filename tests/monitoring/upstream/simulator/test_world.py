@@ -238,3 +238,23 @@ def test_the_demo_finds_newcomers_when_half_of_the_desk_is_used_up() -> None:
     stage.run(400)
     assert [f for f in stage.frames if f["type"] == "account_lifecycle"]
     assert "acc_6" in stage.world.accounts
+
+
+def test_a_newcomer_takes_a_login_that_nobody_has() -> None:
+    stage = Stage(accounts=5, demo=True)
+    stage.world.add("mine", "500006", "Ada", "g", 10_000_000)  # as the control API may
+    assert stage.world.director is not None
+    stage.world.director.begin()
+    stage.run(400)
+    assert stage.world.accounts["acc_7"].login == "500007"
+
+
+def test_a_deleted_account_says_nothing_more() -> None:
+    stage, account = lone()
+    quote = stage.world.broker.quotes["XAGUSD"]
+    stage.world.broker.order(account, Ticket("XAGUSD", "BUY", 10, None, quote.bid - 50, quote.bid + 50))
+    stage.world.remove(account)
+    stage.frames.clear()
+    stage.world.market.drift["XAGUSD"] = 0.0005
+    stage.run(60)
+    assert stage.frames == []
