@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import available_timezones
 
 from django import forms
@@ -55,8 +55,42 @@ class TimeZoneForm(forms.Form):
     )
 
 
-class AuditFilterForm(forms.Form):
+class ListForm(forms.Form):
+    """What every list takes besides its filters; a wrong value is said, never quietly replaced by another."""
+
+    columns: ClassVar[tuple[str, ...]] = ()  # what may be sorted by; with a leading - the other way round
+
+    sort = forms.CharField(required=False, max_length=40)
+    page = forms.IntegerField(
+        required=False,
+        min_value=1,
+        error_messages=dict.fromkeys(("invalid", "min_value"), "The page is a whole number from 1 on."),
+    )
+    format = forms.ChoiceField(
+        required=False,
+        choices=[("csv", "CSV")],
+        error_messages={"invalid_choice": "The list comes as a page or as csv, not as “%(value)s”."},
+    )
+
+    def clean_sort(self) -> str:
+        """A column of the list."""
+        asked: str = self.cleaned_data["sort"]
+        if asked and asked.removeprefix("-") not in self.columns:
+            raise forms.ValidationError(
+                "There is no column “%(column)s” to sort by; there are: %(columns)s.",
+                params={"column": asked, "columns": ", ".join(self.columns)},
+            )
+        return asked
+
+    def sort_or(self, default: str) -> str:
+        """The valid sort asked for, else the default."""
+        return (self.cleaned_data.get("sort") if self.is_bound and not self.errors.get("sort") else "") or default
+
+
+class AuditFilterForm(ListForm):
     """Which entries to list; empty fields ask nothing."""
+
+    columns = ("at", "actor_name", "verb", "target")
 
     actor = forms.CharField(required=False, max_length=150)
     verb = forms.CharField(required=False, max_length=64)

@@ -6,6 +6,8 @@ from typing import Any
 
 from django import forms
 
+from accounts.forms import ListForm
+
 STATES = [
     ("open", "Open"),
     ("firing", "Firing"),
@@ -16,8 +18,10 @@ STATES = [
 SEVERITIES = [("", "Any"), ("breach", "Breach"), ("critical", "Critical"), ("warning", "Warning")]
 
 
-class AlertFilterForm(forms.Form):
+class AlertFilterForm(ListForm):
     """Which alerts to list; without a state the open ones."""
+
+    columns = ("severity", "state", "account", "rule", "first", "last")
 
     q = forms.CharField(
         required=False, max_length=200, label="Search", widget=forms.TextInput(attrs={"type": "search"})

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponseBase, QueryDict, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase, QueryDict
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET
 
 from accounts.permissions import access_alerts, gate, may_acknowledge
 from accounts.templatetags import formats
+from accounts.views.exports import csv_refusal, csv_response
 from alerts.deliveries import missing_destination
 from alerts.forms import AlertFilterForm
 from alerts.models import Alert, AlertState, Delivery, DeliveryState, Destination, DestinationHealth
@@ -22,6 +22,7 @@ from alerts.routes import AlertKind
 from alerts.views.rail import ranked, row_of
 
 PER_PAGE = 50
+DEFAULT_SORT = "-severity"
 SORTS = {
     "severity": ("sev", "first_fired_at"),
     "state": ("state", "first_fired_at"),
@@ -50,7 +51,11 @@ def queue(request: HttpRequest) -> HttpResponseBase:
     """The page, its list alone for htmx, or everything that matches as CSV (`?format=csv`)."""
     if request.GET.get("format") == "csv":
         form = AlertFilterForm(request.GET)
-        return _export(matching(form, _sort(request.GET)))
+        if not form.is_valid():
+            return csv_refusal(form)
+        found = matching(form, form.sort_or(DEFAULT_SORT))
+        rows = (_cells(alert) for alert in found.iterator(chunk_size=1000))
+        return csv_response("riskdesk-alerts.csv", EXPORT_HEAD, rows)
     partial = (
         request.headers.get("HX-Request") == "true" and request.headers.get("HX-History-Restore-Request") != "true"
     )
@@ -62,7 +67,8 @@ def queue(request: HttpRequest) -> HttpResponseBase:
 
 def list_context(request: HttpRequest, notice: str = "") -> dict[str, Any]:
     """What the list shows for the request's query."""
-    form, sort = AlertFilterForm(request.GET), _sort(request.GET)
+    form = AlertFilterForm(request.GET)
+    sort = form.sort_or(DEFAULT_SORT)
     page = Paginator(matching(form, sort), PER_PAGE).get_page(request.GET.get("page"))
     return {
         "form": form,
@@ -108,11 +114,6 @@ def matching(form: AlertFilterForm, sort: str) -> QuerySet[Alert]:
     return found.order_by(f"{sign}{first}", *(f"-{column}" for column in rest), "pk")
 
 
-def _sort(query: QueryDict) -> str:
-    asked = query.get("sort", "")
-    return asked if asked.removeprefix("-") in SORTS else "-severity"
-
-
 def _headings(query: QueryDict, sort: str) -> list[dict[str, str]]:
     """Each column with the link that sorts by it, the other way round where it is sorted by already."""
     return [
@@ -133,27 +134,6 @@ def _query(asked: QueryDict, without: Iterable[str], **extra: str) -> str:
     return query.urlencode()
 
 
-class _Echo:
-    """A file for csv that hands each line back instead of keeping it."""
-
-    def write(self, line: str) -> str:
-        """The line."""
-        return line
-
-
-def _export(found: QuerySet[Alert]) -> StreamingHttpResponse:
-    """All that matches as a download, streamed."""
-    headers = {"Content-Disposition": 'attachment; filename="riskdesk-alerts.csv"'}
-    return StreamingHttpResponse(_lines(found), content_type="text/csv; charset=utf-8", headers=headers)
-
-
-def _lines(found: QuerySet[Alert]) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield writer.writerow(EXPORT_HEAD)
-    for alert in found.iterator(chunk_size=1000):
-        yield writer.writerow([harmless(cell) for cell in _cells(alert)])
-
-
 def _cells(alert: Alert) -> list[str]:
     """A line of the export, in the order of its head."""
     account, acked_by = alert.account, alert.acked_by
@@ -164,8 +144,3 @@ def _cells(alert: Alert) -> list[str]:
         *(alert.severity, alert.kind, alert.state, *whom, alert.rule, used, alert.text, str(alert.fired_count)),
         *(acked_by.username if acked_by else "", formats.iso(alert.acked_at), formats.iso(alert.resolved_at)),
     ]
-
-
-def harmless(cell: str) -> str:
-    """A trader's name must not become a formula in somebody's spreadsheet."""
-    return f"'{cell}" if cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell

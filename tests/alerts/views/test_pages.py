@@ -16,7 +16,9 @@ from django.test import Client
 
 from accounts.models import Account, AuditEntry
 from alerts.deliveries import deliver, evaluate
+from alerts.forms import AlertFilterForm
 from alerts.models import Alert, AlertTransition, Delivery
+from alerts.views.queue import SORTS, TITLES
 from alerts.views.rail import settled_accounts
 from monitoring import replica
 from monitoring.replica import render_fragment
@@ -133,8 +135,9 @@ def test_unknown_alerts_are_not_found(db: None, signed_in: SignIn) -> None:
         ("q=nobody", set()),
         ("state=nonsense", set()),
         ("q=%00", set()),
-        ("sort=nonsense&page=nonsense", {"A1", "B2", "C3"}),
-        ("sort=account&page=-3", {"A1", "B2", "C3"}),
+        ("sort=nonsense", set()),
+        ("sort=account&page=-3", set()),
+        ("sort=account&page=3", {"A1", "B2", "C3"}),
     ],
 )
 def test_filters(make_account: MakeAccount, happen: MakeEvent, signed_in: SignIn, query: str, shown: set[str]) -> None:
@@ -146,6 +149,31 @@ def test_filters(make_account: MakeAccount, happen: MakeEvent, signed_in: SignIn
     html = answer.content.decode()
     assert set(re.findall(r'/accounts/acc_\d/">(\w+)<', html)) == shown
     assert "<html" not in html
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("sort=pk", "There is no column “pk” to sort by; there are: severity, state"),
+        ("page=nonsense", "The page is a whole number from 1 on."),
+        ("format=pdf", "not as “pdf”"),
+        ("state=nonsense", "nonsense is not one of the available choices"),
+    ],
+)
+def test_what_makes_no_sense_is_said(breach: Alert, signed_in: SignIn, query: str, said: str) -> None:
+    client = signed_in("auditor")
+    assert said in client.get(f"/alerts/?{query}").content.decode()
+    if not query.startswith("format"):
+        refused = client.get(f"/alerts/?{query}&format=csv")
+        assert refused.status_code == 400
+        assert said in refused.content.decode()
+
+
+def test_every_column_that_can_be_asked_for_can_be_sorted_by(breach: Alert, signed_in: SignIn) -> None:
+    client = signed_in("auditor")
+    assert AlertFilterForm.columns == tuple(SORTS) == tuple(TITLES)
+    for column in SORTS:
+        assert "1–1 of 1 alerts" in client.get(f"/alerts/?sort=-{column}").content.decode()
 
 
 def test_the_gravest_then_the_newest_come_first(
