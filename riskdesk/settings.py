@@ -46,7 +46,7 @@ RISKDESK_SIMULATOR_SEED = env.integer("RISKDESK_SIMULATOR_SEED", 7, low=0, high=
 RISKDESK_SIMULATOR_RATE = env.number("RISKDESK_SIMULATOR_RATE", 1.0, low=0.01, high=100.0)
 RISKDESK_SIMULATOR_SPEED = env.number("RISKDESK_SIMULATOR_SPEED", 1.0, low=0.1, high=3600.0)
 RISKDESK_SIMULATOR_MARKET_START = env.instant("RISKDESK_SIMULATOR_MARKET_START")
-RISKDESK_SIMULATOR_TICKS = env.text("RISKDESK_SIMULATOR_TICKS").split()
+RISKDESK_SIMULATOR_TICKS = env.files("RISKDESK_SIMULATOR_TICKS", BASE_DIR)
 
 # -- the upstream, and what may be done to it --------------------------------------------------------------------
 
@@ -73,6 +73,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # -- Django ------------------------------------------------------------------------------------------------------
 
 DEBUG = env.flag("RISKDESK_DEBUG", False)
+DEFAULT_EXCEPTION_REPORTER_FILTER = "riskdesk.errorpages.SecretsHidden"
 SECRET_KEY = env.secret("RISKDESK_SECRET_KEY") or kept_secret(RISKDESK_STATE_DIR / "secret_key")
 ALLOWED_HOSTS = env.hosts("RISKDESK_ALLOWED_HOSTS", RISKDESK_PUBLIC_URL)
 ROOT_URLCONF = "riskdesk.urls"
