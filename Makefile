@@ -2,7 +2,6 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
-STATE := $(or $(RISKDESK_STATE_DIR),.riskdesk)
 .DEFAULT_GOAL := help
 .PHONY: help run install install-dev chromium test test-fast test-faults bench lint format lock clean
 
@@ -48,7 +47,7 @@ chromium: .venv/.installed-dev
 	@$(BIN)/python -m scripts.chromium
 
 clean: ## remove the desk's state and every cache (.venv stays)
-	@if [ -x $(BIN)/python ]; then $(BIN)/python -m riskdesk.removal "$(STATE)"; else rm -rf "$(STATE)"; fi
+	@if $(BIN)/python -c 'import django, psutil' 2>/dev/null; then $(BIN)/python -m riskdesk.removal; else rm -rf .riskdesk; fi
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache htmlcov .coverage .coverage.* \
 	  test-artifacts bench.json
 	find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +

@@ -40,6 +40,15 @@ def parse_env_file(text: str, name: str = ".env") -> dict[str, str]:
 
 def kept_secret(path: Path, make: Callable[[], str] = lambda: secrets.token_urlsafe(48)) -> str:
     """The secret that `path` keeps (mode 0600), made and written at the first call; safe against a race."""
+    try:
+        return _kept(path, make)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{path} cannot be kept ({error.strerror or error}): set RISKDESK_STATE_DIR to a folder of your own"
+        ) from error
+
+
+def _kept(path: Path, make: Callable[[], str]) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
@@ -121,7 +130,8 @@ class Environment:
         """One of the allowed words."""
         value = self.text(name, default)
         if value not in allowed:
-            raise ImproperlyConfigured(f"{name} must be one of {', '.join(sorted(allowed))}, not {value!r}")
+            words = ", ".join(sorted(word for word in allowed if word))
+            raise ImproperlyConfigured(f"{name} must be one of {words}, not {value!r}")
         return value
 
     def url(self, name: str, default: str = "", *, schemes: Collection[str]) -> str:
@@ -156,7 +166,18 @@ class Environment:
         """Host names by commas; the default is this machine and the public address's host."""
         public = urlsplit(public_url).hostname
         default = ",".join(dict.fromkeys(["localhost", "127.0.0.1", "[::1]", *([public] if public else [])]))
-        return [host.strip() for host in self.text(name, default).split(",") if host.strip()]
+        hosts = [host.strip() for host in self.text(name, default).split(",") if host.strip()]
+        if not hosts:
+            raise ImproperlyConfigured(f"{name} names no host: give names by commas, or leave it out")
+        return hosts
+
+    def files(self, name: str, root: Path) -> list[str]:
+        """Existing files, by spaces; relative ones are looked for in `root`."""
+        paths = [root / part for part in self.text(name).split()]
+        for path in paths:
+            if not path.is_file():
+                raise ImproperlyConfigured(f"{name}: there is no file {path}")
+        return [str(path) for path in paths]
 
 
 def _is_url(value: str, schemes: Collection[str]) -> bool:

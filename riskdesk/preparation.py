@@ -72,9 +72,13 @@ def require_free_ports(ports: dict[str, tuple[str, int]]) -> None:
 def migrate() -> bool:
     """Bring the tables up to date; False when they already were."""
     from django.core.management import call_command
-    from django.db import connections
+    from django.db import OperationalError, connections
     from django.db.migrations.executor import MigrationExecutor
 
+    try:
+        connections["default"].ensure_connection()
+    except OperationalError as error:
+        raise NotPossible(f"PostgreSQL does not answer (DATABASE_URL): {error}") from error
     try:
         executor = MigrationExecutor(connections["default"])
         if not executor.migration_plan(executor.loader.graph.leaf_nodes()):

@@ -1,4 +1,5 @@
 """Removes a desk's state (make clean): the state dir, and what root's servers keep outside it."""
+# The settings cannot be asked: loading them makes the very folder and its secrets.
 
 from __future__ import annotations
 
@@ -6,7 +7,10 @@ import shutil
 import sys
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
+
 from riskdesk import services
+from riskdesk.env import Environment
 from riskdesk.preparation import NotPossible, only_one
 
 
@@ -20,8 +24,17 @@ def remove_state(state_dir: Path) -> None:
         shutil.rmtree(state_dir)
 
 
+def state_dir_of(root: Path) -> Path:
+    """The state dir that the environment or `.env` names; refuses one that holds more than a desk's state."""
+    state = (root / Environment.load(root).text("RISKDESK_STATE_DIR", ".riskdesk")).resolve()
+    for kept in (root, Path.home()):
+        if kept == state or state in kept.parents:
+            raise NotPossible(f"RISKDESK_STATE_DIR is {state}, which holds more than a desk's state: remove it by hand")
+    return state
+
+
 if __name__ == "__main__":
     try:
-        remove_state(Path(sys.argv[1]).resolve())
-    except NotPossible as error:
+        remove_state(state_dir_of(Path(__file__).resolve().parent.parent))
+    except (NotPossible, ImproperlyConfigured) as error:
         sys.exit(str(error))

@@ -161,6 +161,26 @@ def test_a_taken_port_is_named_with_its_variable(state: Path) -> None:
     assert "RISKDESK_SIMULATOR_PORT" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ({"RISKDESK_DEFAULT_PLAN": "no-such-plan"}, "RISKDESK_DEFAULT_PLAN names 'no-such-plan'"),
+        ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}, "PostgreSQL does not answer (DATABASE_URL)"),
+    ],
+)
+def test_what_only_the_database_can_tell_is_told_before_the_processes_start(
+    state: Path, setting: dict[str, str], says: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "run_desk"],
+        cwd=ROOT, env=desk_env(state, free_ports(3)) | setting, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "simulator" not in done.stdout
+
+
 def test_two_variables_with_one_port_are_refused() -> None:
     with pytest.raises(NotPossible, match="PORT and RISKDESK_SIMULATOR_PORT are both"):
         require_free_ports(dict.fromkeys(("PORT", "RISKDESK_SIMULATOR_PORT"), ("127.0.0.1", free_ports(1)[0])))

@@ -87,6 +87,10 @@ def test_half_an_upstream_is_refused_naming_what_is_missing(tmp_path: Path, left
         ("REDIS_URL", "http://host"),
         ("RISKDESK_SLACK_WEBHOOK_URL", "hooks"),
         ("RISKDESK_PUBLIC_URL", "desk.example.com"),
+        ("RISKDESK_ALLOWED_HOSTS", " , "),
+        ("RISKDESK_SIMULATOR_TICKS", "no/such/EURUSD.csv"),
+        ("RISKDESK_SIMULATOR_RATE", "nan"),
+        ("RISKDESK_STATE_DIR", "/proc/no-place-for-a-desk"),
     ],
 )
 def test_a_wrong_value_stops_the_start_and_names_its_variable(tmp_path: Path, name: str, value: str) -> None:
@@ -132,3 +136,12 @@ def test_addresses_take_the_form_that_each_library_wants() -> None:
     )  # fmt: skip
     assert entry["OPTIONS"]["sslmode"] == "require"
     assert database_from("postgresql://u@/d?host=%2Frun%2Fx")["HOST"] == "/run/x"
+
+
+def test_a_command_says_the_wrong_value_in_one_line(tmp_path: Path) -> None:
+    env = {"PATH": os.environ["PATH"], "RISKDESK_ENV_FILE": "", "RISKDESK_STATE_DIR": str(tmp_path), "PORT": "http"}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "run_desk"], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert done.stderr.strip() == "ImproperlyConfigured: PORT must be a whole number from 1 to 65535, not 'http'"

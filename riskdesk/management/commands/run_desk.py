@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
+from accounts.plans import default_rule_set
 from riskdesk import health
 from riskdesk.children import desk_children, service_children
 from riskdesk.console import Console
@@ -137,10 +139,13 @@ class Desk:
         await asyncio.to_thread(self._seed)
 
     def _seed(self) -> None:
-        """The demo's users, plan and logins; safe to repeat."""
+        """The demo's users, plan and logins; safe to repeat. Refuses a default plan that there is not."""
         demo_password()
         try:
             call_command("seed_demo", verbosity=0)
+            default_rule_set()
+        except ImproperlyConfigured as error:
+            raise NotPossible(str(error)) from error
         finally:
             connections.close_all()
 
