@@ -7,7 +7,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -211,6 +211,22 @@ def desk_events(desk: WholeDesk, account: str) -> list[dict[str, Any]]:
         return desk.events(account, "warned", "breached")
     except psycopg.OperationalError:
         return []
+
+
+def test_all_processes_killed_at_once_come_back_with_everything(desk: WholeDesk, page: Page) -> None:
+    cast = Cast(desk, "all")
+    cast.before()
+    floor = cast.floor()
+    with timed("all") as tell, ExitStack() as down:
+        for name in ("critical", "worker", "web", "monitor", "valkey", "postgres"):
+            down.enter_context(desk.held_down(name))
+        cast.during()
+        eventually(partial(says, page, *SAYINGS["web"]), within=40, every=0.1, what="the desk says that it is cut off")
+        down.close()
+        heals(page)
+        tell("healed, the outage included")
+    cast.check(floor)
+    check_everybody(desk)
 
 
 def test_alerts_are_sent_without_the_alert_worker_and_once(desk: WholeDesk, page: Page) -> None:
