@@ -46,7 +46,7 @@ class Effect(StrEnum):
     FIRE = "fire"
     STEP_UP = "step_up"
     CLEAR = "clear"
-    BREACH = "breach"  # fires a latched alert of its own and inhibits the challenge's warnings
+    BREACH = "breach"  # fires a latched alert of its own and ends the challenge's warnings
     RESUME = "resume"  # a new trading day after a pause: ends the challenge's paused breaches and its warnings
 
 
@@ -187,10 +187,10 @@ def order_of(event: str) -> int:
     return next((place for kind, place in ORDER.items() if kind == event), len(ORDER))
 
 
-def resend_unknown_at(severity: str, resends: int, now: datetime) -> datetime | None:
+def resend_unknown_at(kind: str, resends: int, now: datetime) -> datetime | None:
     """When to send again after an attempt whose outcome nobody knows and no provider can be asked for.
 
-    A breach that nobody heard of is worse than one told twice: a critical message goes out once more, marked as a
-    possible repeat. A warning is not repeated: the desk shows it and the row says that its outcome is unknown.
+    A breach that nobody heard of is worse than one told twice: its message goes out once more, marked as a possible
+    repeat. A warning is never repeated, however high it stands: the desk shows it, and the row says that nobody knows.
     """
-    return now + RESEND_AFTER_UNKNOWN if severity == "critical" and resends == 0 else None
+    return now + RESEND_AFTER_UNKNOWN if kind == AlertKind.BREACH and resends == 0 else None

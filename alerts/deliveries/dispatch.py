@@ -195,7 +195,7 @@ def record(delivery_id: UUID, owner: str, attempt: Attempt) -> None:
 def doubt(row: Delivery, now: datetime) -> None:
     """Nobody knows whether it arrived: say so, and set the second try if there is to be one."""
     row.state = DeliveryState.UNKNOWN
-    row.next_attempt_at = resend_unknown_at(row.alert.severity, row.resends_after_unknown, now)
+    row.next_attempt_at = resend_unknown_at(row.alert.kind, row.resends_after_unknown, now)
 
 
 def _log_attempt(row: Delivery, attempt: Attempt) -> None:

@@ -11,8 +11,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from alerts.deliveries.episodes import ENGINE, transition
-from alerts.deliveries.outbox import enqueue, missing_destination, supersede
-from alerts.models import Alert, AlertState, Delivery, DeliveryKind
+from alerts.deliveries.outbox import enqueue, missing_destination
+from alerts.models import Alert, AlertState, DeliveryKind
 from alerts.routes import CLEAR_DWELL, AlertEvent, AlertKind, Decision, Effect, Fact, decide, order_of
 from monitoring.models import RiskEvent
 
@@ -92,12 +92,15 @@ def _warn(event: RiskEvent, decision: Decision, now: datetime) -> None:
         enqueue(moved, DeliveryKind.REPEAT, event_at=event.ingested_at, now=now, suppressed=said)
         return
     alert = _fire(event, decision)
-    if breach := _open_breach(event):
+    breach = _open_breach(event)
+    if breach is None or event.at <= breach.first_fired_at:  # warned first, recorded late: it was news all the same
+        _tell(alert, event, now)
+    else:
         said = "The account's breach came first: a breach inhibits its warnings."
         enqueue(alert, DeliveryKind.TRIGGER, event_at=event.ingested_at, now=now, suppressed=said)
+    if breach:
+        said = "The account has breached: the engine ends its warnings."
         transition(alert.pk, AlertEvent.RESOLVE, ENGINE, at=breach.first_fired_at, reason=said, risk_event=event)
-        return
-    _tell(alert, event, now)
 
 
 def _step_up(event: RiskEvent, decision: Decision, now: datetime) -> None:
@@ -124,9 +127,8 @@ def _breach(event: RiskEvent, decision: Decision, now: datetime) -> None:
     if held := _open(decision.dedup_key):  # a pause of an earlier day: every breach is told
         _resolve(held, event, "A new breach on a later day.")
     alert = _fire(event, decision)
-    told = _tell(alert, event, now)
-    for warning in _open_of(event, AlertKind.WARNING):
-        supersede(warning, told, "The account has breached: the breach says more.")
+    _tell(alert, event, now)
+    for warning in _open_of(event, AlertKind.WARNING):  # its message, if it still waits, goes out and says so
         _resolve(warning, event, "The account has breached: the engine ends its warnings.")
 
 
@@ -165,12 +167,12 @@ def _fire(event: RiskEvent, decision: Decision) -> Alert:
     return transition(alert.pk, AlertEvent.FIRE, ENGINE, at=event.at, reason=decision.text, risk_event=event)
 
 
-def _tell(alert: Alert, event: RiskEvent, now: datetime) -> list[Delivery]:
+def _tell(alert: Alert, event: RiskEvent, now: datetime) -> None:
     """Deliver the alert's first message, or write down that there is nowhere to send it."""
     if why := missing_destination():
         transition(alert.pk, AlertEvent.NOT_TOLD, ENGINE, at=now, reason=f"Nobody was told: {why}")
-        return []
-    return enqueue(alert, DeliveryKind.TRIGGER, event_at=event.ingested_at, now=now)
+        return
+    enqueue(alert, DeliveryKind.TRIGGER, event_at=event.ingested_at, now=now)
 
 
 def _move(held: Alert, move: AlertEvent, event: RiskEvent, decision: Decision, reason: str, **more: object) -> Alert:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from urllib.parse import quote
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from alerts.transports.base import Message
 
 GLYPHS = {"info": "●", "warning": "▲", "critical": "◆"}
 BREACH_GLYPH = "■"
+BREACHED_SINCE = "The account has breached since: the breach has its own message."
 MAY_REPEAT = "This may repeat an earlier message: Slack gave no answer to it."
 
 
@@ -26,8 +28,22 @@ def compose(delivery: Delivery) -> Message:
         facts=_facts(alert),
         link=f"{settings.RISKDESK_PUBLIC_URL}{path_of(alert)}",
         at=alert.first_fired_at,
-        note=MAY_REPEAT if delivery.resends_after_unknown else "",
+        note=" ".join(_notes(delivery)),
     )
+
+
+def _notes(delivery: Delivery) -> Iterator[str]:
+    """What the reader should know of a message that comes late or once more."""
+    if delivery.resends_after_unknown:
+        yield MAY_REPEAT
+    alert = delivery.alert
+    if alert.kind == AlertKind.WARNING and _breached_since(alert):
+        yield BREACHED_SINCE
+
+
+def _breached_since(warning: Alert) -> bool:
+    breaches = Alert.objects.filter(kind=AlertKind.BREACH.value, account=warning.account, challenge=warning.challenge)
+    return breaches.filter(first_fired_at__gte=warning.first_fired_at).exists()
 
 
 def glyph_of(alert: Alert) -> str:

@@ -69,19 +69,6 @@ def idempotency_key(destination: Destination, alert: Alert, kind: DeliveryKind) 
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def supersede(alert: Alert, by: list[Delivery], reason: str) -> None:
-    """Take back what has not been sent: something newer says more. What is being sent is left to its sender."""
-    waiting = Delivery.objects.filter(alert=alert, state__in=[DeliveryState.PENDING, DeliveryState.UNKNOWN])
-    for row in waiting.exclude(state=DeliveryState.UNKNOWN, next_attempt_at=None).select_for_update():
-        newer = next((one for one in by if one.destination_id == row.destination_id), None)
-        if row.state == DeliveryState.UNKNOWN:
-            row.reason, row.next_attempt_at = f"{row.reason} Not sent again: {reason}", None
-        else:
-            row.state, row.reason, row.next_attempt_at = DeliveryState.SUPERSEDED, reason, None
-        row.superseded_by = newer
-        row.save(update_fields=["state", "reason", "next_attempt_at", "superseded_by"])
-
-
 def _next_seq(ordering_key: str) -> int:
     newest = Delivery.objects.filter(ordering_key=ordering_key).aggregate(newest=Max("ordering_seq"))["newest"]
     return (newest or 0) + 1

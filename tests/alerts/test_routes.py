@@ -102,9 +102,9 @@ def test_percent_is_cut_and_never_rounded_up() -> None:
 
 
 def test_only_a_critical_message_of_unknown_fate_goes_out_once_more() -> None:
-    assert resend_unknown_at("critical", 0, NOW) == NOW + timedelta(seconds=30)
-    assert resend_unknown_at("critical", 1, NOW) is None
-    assert resend_unknown_at("warning", 0, NOW) is None
+    assert resend_unknown_at(AlertKind.BREACH, 0, NOW) == NOW + timedelta(seconds=30)
+    assert resend_unknown_at(AlertKind.BREACH, 1, NOW) is None
+    assert resend_unknown_at(AlertKind.WARNING, 0, NOW) is None
 
 
 STEPS = st.lists(st.tuples(st.sampled_from(AlertEvent), st.booleans()), max_size=30)

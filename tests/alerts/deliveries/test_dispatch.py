@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -161,6 +162,18 @@ def test_a_breach_of_unknown_fate_goes_out_once_more_and_says_so(breach: Deliver
     assert "may repeat" in slack.requests[1]["text"]
 
 
+def test_a_high_warning_of_unknown_fate_is_not_sent_again_either(
+    account: Account, happen: MakeEvent, told: FakeSlack
+) -> None:
+    evaluate(happen(account, "warned", used=Decimal("0.9312")).pk)
+    told.script(Answer(reset=True, shown=True))
+    sweep()
+    due_now()
+    sweep()
+    high = Delivery.objects.get()
+    assert (high.state, high.alert.severity, high.next_attempt_at, told.received()) == ("unknown", "critical", None, 1)
+
+
 def test_a_warning_of_unknown_fate_is_not_sent_again(warning: Delivery, slack: FakeSlack) -> None:
     slack.script(Answer(reset=True, shown=True))
     deliver(warning.pk)
@@ -218,7 +231,7 @@ def test_a_message_past_its_deadline_is_dead(warning: Delivery, slack: FakeSlack
     assert (warning.state, slack.received()) == ("dead", 0)
 
 
-def test_a_breach_takes_back_a_warning_that_waits_for_its_retry(
+def test_a_warning_that_waits_for_its_retry_is_told_although_the_breach_came(
     warning: Delivery, account: Account, happen: MakeEvent, slack: FakeSlack
 ) -> None:
     slack.script(Answer(500))
@@ -227,8 +240,10 @@ def test_a_breach_takes_back_a_warning_that_waits_for_its_retry(
     due_now()
     sweep()
     warning.refresh_from_db()
-    assert warning.state == "superseded"
-    assert [text[:8] for text in slack.texts()] == ["■ Breach"]
+    assert warning.state == "sent"
+    assert [text[:9] for text in slack.texts()] == ["■ Breach ", "▲ Warning"]
+    assert "has breached since" in slack.texts()[1]
+    assert "has breached since" not in slack.texts()[0]
 
 
 def test_the_message_tells_the_numbers_as_they_are_when_it_leaves(

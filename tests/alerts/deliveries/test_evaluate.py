@@ -48,7 +48,7 @@ def test_a_step_moves_the_same_episode_and_is_not_posted(account: Account, happe
     assert "cannot update its message" in second.reason
 
 
-def test_a_breach_is_its_own_alert_and_takes_back_the_unsent_warning(
+def test_a_breach_is_its_own_alert_and_leaves_the_warning_its_message(
     account: Account, happen: MakeEvent, told: FakeSlack
 ) -> None:
     route(happen(account, "warned"), happen(account, "breached"))
@@ -59,8 +59,7 @@ def test_a_breach_is_its_own_alert_and_takes_back_the_unsent_warning(
         "resolved",
         "source",
     )
-    taken_back, sent = Delivery.objects.get(alert=warning), Delivery.objects.get(alert=breach)
-    assert (taken_back.state, taken_back.superseded_by, sent.state) == ("superseded", sent, "pending")
+    assert [Delivery.objects.get(alert=alert).state for alert in (warning, breach)] == ["pending", "pending"]
 
 
 def test_a_breach_does_not_resolve_when_equity_recovers(account: Account, happen: MakeEvent, told: FakeSlack) -> None:
@@ -118,14 +117,25 @@ def test_a_hint_for_a_later_event_routes_the_earlier_ones_first(
     warned, breached = happen(account, "warned"), happen(account, "breached")
     assert evaluate(breached.pk) == 2
     assert evaluate(warned.pk) == 0
-    assert Delivery.objects.filter(state="pending").count() == 1
+    kinds = Alert.objects.filter(deliveries__state="pending").order_by("first_fired_at").values_list("kind", flat=True)
+    assert list(kinds) == ["drawdown_warning", "breach"]
 
 
-def test_a_warning_recorded_after_its_breach_is_kept_and_not_told(
+def test_a_warning_from_before_its_breach_is_told_even_when_it_is_recorded_after(
     account: Account, happen: MakeEvent, told: FakeSlack
 ) -> None:
     route(happen(account, "breached", after=0))
     route(happen(account, "warned", after=-5))
+    warning = Alert.objects.get(kind="drawdown_warning")
+    assert (warning.state, Delivery.objects.get(alert=warning).state) == ("resolved", "pending")
+    assert broken_link(warning.pk) is None
+
+
+def test_a_warning_from_after_its_breach_is_kept_and_not_told(
+    account: Account, happen: MakeEvent, told: FakeSlack
+) -> None:
+    route(happen(account, "breached", after=-5))
+    route(happen(account, "warned", after=0))
     warning = Alert.objects.get(kind="drawdown_warning")
     assert warning.state == "resolved"
     delivery = Delivery.objects.get(alert=warning)
