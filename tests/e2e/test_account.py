@@ -36,6 +36,10 @@ def page(visit: Visit, found: Account, people: dict[str, User]) -> Page:
     return opened
 
 
+FITS = """() => { const box = document.getElementById("chart");
+    return box.querySelector(".main-svg").clientWidth === box.clientWidth; }"""
+
+
 def drawn(page: Page) -> None:
     expect(page.locator("#chart .scatterlayer .trace")).to_have_count(4, timeout=20_000)
 
@@ -156,5 +160,6 @@ def test_axe_finds_nothing(visit: Visit, wire: Wire, found: Account, people: dic
     shoot(page, f"account-{name}-1600")
     assert axe(page) == []
     page.set_viewport_size({"width": 1280, "height": 720})
+    page.wait_for_function(FITS)
     shoot(page, f"account-{name}-1280")
     assert axe(page) == []

@@ -20,7 +20,7 @@ from monitoring import replica
 from monitoring.routing import websocket_urlpatterns
 from tests.monitoring.book import adopt, row
 from tests.monitoring.wire import Wire, event, server
-from tests.waiting import aeventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 application = URLRouter(websocket_urlpatterns)
@@ -88,11 +88,8 @@ async def refused(path: str, who: User) -> None:
     socket = await open_socket(path, who)
     assert await socket.code() == 4403
     entries = AuditEntry.objects.filter(verb="access_refused", target=path)
-
-    async def recorded() -> bool:
-        return await entries.acount() == 1
-
-    await aeventually(recorded, what=path)
+    await sync_to_async(eventually)(entries.all().exists, what=path)
+    assert await entries.acount() == 1
 
 
 async def open_socket(path: str, who: User | None) -> Socket:
