@@ -7,7 +7,7 @@ from django.db import models
 
 
 class AuditEntry(models.Model):
-    """An append-only entry; `detail` never holds a secret."""
+    """An entry; PostgreSQL refuses to change or remove one (migration 0003). `detail` never holds a secret."""
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.db import connection
 from django.test import Client, RequestFactory
 from pytest_django import DjangoAssertNumQueries
 
@@ -17,6 +18,13 @@ from accounts.models import AuditEntry, Role, User
 
 pytestmark = pytest.mark.urls("tests.accounts.urls")
 SignIn = Callable[[str], Client]
+
+
+@pytest.fixture(autouse=True)
+def past_may_be_arranged(db: None) -> None:
+    """These tests make a log of other days, as retention may; what everybody else may is in test_audit_stays.py."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('riskdesk.retention', 'on', true)")
 
 
 def entry_at(day: int, actor: str = "risk", verb: str = "noted", target: str = "acc_1") -> AuditEntry:
