@@ -102,7 +102,7 @@ def summary(points: Sequence[Point], currency: str, digits: int) -> str:
         if column > 2 and last[column] is not None
     ]
     said = (
-        f"Equity {formats.money(last[1], digits)} {currency}, lowest {formats.money(low[1], digits)} at "
+        f"Equity {formats.money(last[1], digits)} {currency} at {_clock(last)}, lowest {formats.money(low[1], digits)} at "
         f"{_clock(low)}, highest {formats.money(high[1], digits)} at {_clock(high)}, "
         f"since {formats.utc_ms(points[0][0])}"
     )
