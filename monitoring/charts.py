@@ -102,9 +102,9 @@ def summary(points: Sequence[Point], currency: str, digits: int) -> str:
         if column > 2 and last[column] is not None
     ]
     said = (
-        f"Equity {formats.money(last[1], digits)} {currency} at {_clock(last)}, lowest {formats.money(low[1], digits)} at "
-        f"{_clock(low)}, highest {formats.money(high[1], digits)} at {_clock(high)}, "
-        f"since {formats.utc_ms(points[0][0])}"
+        f"Equity {formats.money(last[1], digits)} {currency} at {_clock(last)}, "
+        f"lowest {formats.money(low[1], digits)} at {_clock(low)}, highest {formats.money(high[1], digits)} "
+        f"at {_clock(high)}, since {formats.utc_ms(points[0][0])}"
     )
     return f"{said}; {', '.join(floors)}." if floors else f"{said}."
 
