@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -110,15 +110,17 @@ class Execution(Protocol):
     async def read_account(self, account_id: str) -> Resync:
         """One account with its positions, lock and newest seq; raises UpstreamError."""
 
-    async def close_all(self, account_id: str, *, idempotency_key: str) -> ActionResult: ...
+    # Commands may leave before these calls return; the answer is awaited.
 
-    async def close_position(
+    def close_all(self, account_id: str, *, idempotency_key: str) -> Awaitable[ActionResult]: ...
+
+    def close_position(
         self, account_id: str, position_id: str, volume: float | None = None, *, idempotency_key: str
-    ) -> ActionResult: ...
+    ) -> Awaitable[ActionResult]: ...
 
-    async def lock(self, account_id: str, *, reason: str, until: datetime | None) -> ActionResult: ...
+    def lock(self, account_id: str, *, reason: str, until: datetime | None) -> Awaitable[ActionResult]: ...
 
-    async def unlock(self, account_id: str, *, reason: str) -> ActionResult: ...
+    def unlock(self, account_id: str, *, reason: str) -> Awaitable[ActionResult]: ...
 
 
 class UpstreamError(Exception):

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import structlog
@@ -56,6 +56,14 @@ class Site(Protocol):
         """Put a REST reading through the pipeline."""
 
 
+class Departure(NamedTuple):
+    """Commands that are decided and noted, with their entries and keys; what is left is to send them."""
+
+    site: Site
+    case: Case
+    sends: list[tuple[Command, dict[str, Any], str]]
+
+
 class Enforcer:
     """All enforcements of one leader. `save` journals and records; `clock` gives aware UTC."""
 
@@ -80,25 +88,31 @@ class Enforcer:
         if account.must_be_flat and facts is not None and facts.key in self._known:
             self._show(site, account, self._known[facts.key].state)
 
-    def breached(self, site: Site, account: Account, event: Event, started: float) -> None:
-        """Act on a breach at once; `started` is perf_counter() when its frame came in."""
+    def breached(self, site: Site, account: Account, event: Event) -> Departure | None:
+        """Decide what a breach asks for and have it journaled; the caller sends it on once the journal is written."""
         commands = decide(event, account)
         self.guard(site, account)
         if not commands:
-            return  # in review
+            return None  # in review
         case = self._case(site, account, event.key)
         if case is None:
-            return
+            return None
         if site.mode != "live":
             self._only_say(site, case)
-            return
-        # The close first, with nothing before it; the lock after the close's request has left (two turns of the loop).
-        sends = [
-            asyncio.create_task(self._send(site, case, command, started, turns=2 * number))
-            for number, command in enumerate(commands)
+            return None
+        sends = [(command, *self._begin(case, command)) for command in commands]
+        self._store(site, case)
+        return Departure(site, case, sends)
+
+    def depart(self, departure: Departure, started: float) -> None:
+        """Send a breach's commands now, the close first; `started` is perf_counter() when its frame came in."""
+        site, case = departure.site, departure.case
+        answers = [
+            self._hear(case, command, entry, self._call(site.execution, command, key))
+            for command, entry, key in departure.sends
         ]
-        self._store(site, case)  # still before they run
-        self._start(site, case, sends)
+        metrics.BREACH_TO_COMMAND.observe(time.perf_counter() - started)
+        self._start(site, case, [asyncio.ensure_future(answer) for answer in answers])
 
     def sweep(self) -> None:
         """Once a second: whoever is not as he must be gets what is outstanding; level-triggered."""
@@ -202,20 +216,22 @@ class Enforcer:
                     return
                 due = tuple(command for command in commands if self._may_send(case, command))
                 if due:
-                    await asyncio.gather(*(self._send(site, case, command, None) for command in due))
+                    await asyncio.gather(*(self._send(site, case, command) for command in due))
             self._check_overdue(case)
             self._store(site, case)
             await asyncio.sleep(self._pause(case, pause))
             pause = min(pause * 2, LONGEST_REFUSED if self._refused(case) else LONGEST_PAUSE)
 
-    async def _send(self, site: Site, case: Case, command: Command, started: float | None, *, turns: int = 0) -> None:
-        for _ in range(turns):
-            await asyncio.sleep(0)
+    async def _send(self, site: Site, case: Case, command: Command) -> None:
+        entry, key = self._begin(case, command)
+        await self._hear(case, command, entry, self._call(site.execution, command, key))
+
+    def _begin(self, case: Case, command: Command) -> tuple[dict[str, Any], str]:
         key = f"{command.key}:{case.record.attempts + 1}"
-        entry = case.begin(command, key, self._clock())
-        if started is not None and command.kind is CommandKind.CLOSE_ALL:
-            metrics.BREACH_TO_COMMAND.observe(time.perf_counter() - started)
-        result = await self._call(site.execution, command, key)
+        return case.begin(command, key, self._clock()), key
+
+    async def _hear(self, case: Case, command: Command, entry: dict[str, Any], answer: Awaitable[ActionResult]) -> None:
+        result = await answer
         metrics.COMMANDS.labels(command.kind.value, result.status.value).inc()
         case.answered(command, entry, result, self._clock())
         if result.status not in {ActionStatus.DONE, ActionStatus.NO_CHANGE}:
@@ -224,12 +240,12 @@ class Enforcer:
                 status=result.status.value, code=result.code, message=result.message,
             )  # fmt: skip
 
-    async def _call(self, execution: Execution, command: Command, key: str) -> ActionResult:
+    def _call(self, execution: Execution, command: Command, key: str) -> Awaitable[ActionResult]:
         if command.kind is CommandKind.CLOSE_ALL:
-            return await execution.close_all(command.account, idempotency_key=key)
+            return execution.close_all(command.account, idempotency_key=key)
         if command.kind is CommandKind.LOCK:
-            return await execution.lock(command.account, reason=command.reason, until=command.until)
-        return await execution.unlock(command.account, reason=command.reason)
+            return execution.lock(command.account, reason=command.reason, until=command.until)
+        return execution.unlock(command.account, reason=command.reason)
 
     async def _read(self, site: Site, case: Case) -> Resync | None:
         async with self._reads:

@@ -178,13 +178,18 @@ class Pipeline:
             self.quiet.extend(event for event in events if event.event in QUIET)
         if not loud:
             return
-        with self.journal.together():  # on disk before this turn of the loop ends, and so before any command leaves
+        with self.journal.together():  # events and commands are written here, in one go, before any command leaves
             for n, record in self._journal(loud, with_state=True):  # in the order of their numbers: see Recorder.put
                 self.recorder.put(n, record, wake=False)
-            for event in loud:
-                if event.event is EventKind.BREACHED:
-                    self.enforcer.breached(self, self.snapshot.accounts[event.account], event, started)
-        # Threads that wake and the log take their time: not before the commands' turn.
+            departures = [
+                self.enforcer.breached(self, self.snapshot.accounts[event.account], event)
+                for event in loud
+                if event.event is EventKind.BREACHED
+            ]
+        for departure in departures:
+            if departure is not None:
+                self.enforcer.depart(departure, started)
+        # Threads that wake and the log take their time: after the commands.
         self._afterwards.append(loud)
         asyncio.get_running_loop().call_later(AFTERWARDS_S, self.follow_up)
 

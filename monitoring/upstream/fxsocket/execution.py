@@ -1,22 +1,25 @@
 """Commands out and truth back, by REST on kept-alive connections (`upstream.md`, section 2).
 
-A command is sent once. What surely did not reach the upstream is RETRY; what may have is UNKNOWN, to be re-read.
+A command is sent once. What surely did not reach the upstream is RETRY; what may have is UNKNOWN, to be re-read. It
+leaves before the call returns, on a line of `express` that stands ready; where none does, through the session.
 """
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
+import msgspec
 from yarl import URL
 
 from monitoring.engine.messages import Position, Resync
 from monitoring.upstream.base import ActionResult, ActionStatus, Refusal, UpstreamConfig, UpstreamError
+from monitoring.upstream.fxsocket.express import READY, Answer, Express, LineLost
 from monitoring.upstream.fxsocket.outcome import outcome, parse_retry_after
 from monitoring.upstream.fxsocket.rest import BadBody, parse_account, parse_listing, parse_object, parse_positions
 
@@ -25,21 +28,31 @@ TOTAL_S = 5.0
 KEEPALIVE_S = 60.0
 CONNECTIONS = 64
 PAGE = 1000  # accounts a page
+KEY_SAFE = ":/+=,;@!*"  # what an Idempotency-Key may hold as it is; the rest is quoted, line ends above all
 LARGEST_BODY = 32 << 20  # bytes
 
 
 class FxSocketExecution:
     """The REST side of one upstream; `on_refusal` is told of accounts in listings that cannot be trusted."""
 
-    def __init__(self, config: UpstreamConfig, *, connect_s: float = CONNECT_S, total_s: float = TOTAL_S) -> None:
+    def __init__(
+        self, config: UpstreamConfig, *, connect_s: float = CONNECT_S, total_s: float = TOTAL_S, lines: int = READY
+    ) -> None:
         self._base = config.rest_url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {config.key}", "Accept": "application/json"}
         self._timeout = aiohttp.ClientTimeout(total=total_s, connect=connect_s, sock_connect=connect_s)
         self._open_session: aiohttp.ClientSession | None = None
+        self._express = Express(self._base, self._headers, total_s=total_s, connect_s=connect_s, ready=lines)
         self.on_refusal: Callable[[Refusal], None] | None = None
 
+    @property
+    def lines_ready(self) -> int:
+        """How many commands could leave at once."""
+        return self._express.ready
+
     async def open(self) -> None:
-        """Make the session; opening twice is harmless."""
+        """Make the session and connect lines for commands; opening twice is harmless."""
+        self._express.open()
         if self._open_session is None or self._open_session.closed:
             connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEEPALIVE_S)
             self._open_session = aiohttp.ClientSession(
@@ -51,6 +64,7 @@ class FxSocketExecution:
 
     async def close(self) -> None:
         """Close every connection; commands on their way end as UNKNOWN."""
+        await self._express.close()
         if self._open_session is not None:
             await self._open_session.close()
 
@@ -118,35 +132,40 @@ class FxSocketExecution:
             raise UntrustedTruth(positions)
         return positions
 
-    async def close_all(self, account_id: str, *, idempotency_key: str) -> ActionResult:
+    def close_all(self, account_id: str, *, idempotency_key: str) -> Awaitable[ActionResult]:
         """Close every position of the account and delete its pending orders."""
-        return await self._command(account_id, "close-all", {"delete_pending": True}, idempotency_key)
+        return self._command(account_id, "close-all", {"delete_pending": True}, idempotency_key)
 
-    async def close_position(
+    def close_position(
         self, account_id: str, position_id: str, volume: float | None = None, *, idempotency_key: str
-    ) -> ActionResult:
+    ) -> Awaitable[ActionResult]:
         """Close one position, or `volume` lots of it."""
         action = f"positions/{quote(position_id, safe='')}/close"
-        return await self._command(account_id, action, {} if volume is None else {"volume": volume}, idempotency_key)
+        return self._command(account_id, action, {} if volume is None else {"volume": volume}, idempotency_key)
 
-    async def lock(self, account_id: str, *, reason: str, until: datetime | None) -> ActionResult:
+    def lock(self, account_id: str, *, reason: str, until: datetime | None) -> Awaitable[ActionResult]:
         """Refuse new orders of the account; `reason` carries the event's id, `until` None means for good."""
         until_text = None if until is None else until.astimezone(UTC).isoformat(timespec="milliseconds")
         body = {"reason": reason, "until": until_text and until_text.replace("+00:00", "Z")}
         # A key of its own each time: a remembered answer must not stand for a lock that was undone since.
-        return await self._command(account_id, "lock", body, uuid.uuid4().hex)
+        return self._command(account_id, "lock", body, uuid.uuid4().hex)
 
-    async def unlock(self, account_id: str, *, reason: str) -> ActionResult:
+    def unlock(self, account_id: str, *, reason: str) -> Awaitable[ActionResult]:
         """Let the account trade again."""
-        return await self._command(account_id, "unlock", {"reason": reason}, uuid.uuid4().hex)
+        return self._command(account_id, "unlock", {"reason": reason}, uuid.uuid4().hex)
 
-    async def _command(self, account_id: str, action: str, body: dict[str, Any], key: str) -> ActionResult:
-        url = f"{self._base}/accounts/{quote(account_id, safe='')}/{action}"
+    def _command(self, account_id: str, action: str, body: dict[str, Any], key: str) -> Awaitable[ActionResult]:
+        path = f"/accounts/{quote(account_id, safe='')}/{action}"
+        content, key = msgspec.json.encode(body), quote(key, safe=KEY_SAFE)
+        answer = self._express.post(path, content, key)
+        return self._by_session(path, content, key) if answer is None else _heard(answer)
+
+    async def _by_session(self, path: str, content: bytes, key: str) -> ActionResult:
         try:
             session = await self._session()
-            async with session.post(
-                URL(url, encoded=True), json=body, headers={"Idempotency-Key": key}, allow_redirects=False
-            ) as answer:
+            headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+            url = URL(self._base + path, encoded=True)
+            async with session.post(url, data=content, headers=headers, allow_redirects=False) as answer:
                 retry_after = parse_retry_after(answer.headers.get("Retry-After"))
                 return outcome(answer.status, await _body(answer), retry_after)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
@@ -201,6 +220,14 @@ class UntrustedTruth(UpstreamError):
 
 class BodyTooLarge(Exception):
     """An answer over `LARGEST_BODY` bytes."""
+
+
+async def _heard(answer: asyncio.Future[Answer]) -> ActionResult:
+    try:
+        status, retry_after, body = await answer
+    except (LineLost, TimeoutError) as error:
+        return ActionResult(ActionStatus.UNKNOWN, code="no_answer", message=_words(error))
+    return outcome(status, body, parse_retry_after(retry_after))
 
 
 async def _body(answer: aiohttp.ClientResponse) -> bytes:

@@ -12,13 +12,16 @@ import pytest
 from monitoring.upstream.base import ActionStatus, UpstreamConfig, UpstreamError
 from monitoring.upstream.fxsocket.execution import FxSocketExecution
 from tests.monitoring.upstream.fxsocket.fake import KEY, FakeUpstream, position, row
+from tests.waiting import aeventually
 
 
-@pytest.fixture
-async def execution(upstream: FakeUpstream) -> AsyncIterator[FxSocketExecution]:
+@pytest.fixture(params=[0, 2], ids=["session", "line"])
+async def execution(upstream: FakeUpstream, request: pytest.FixtureRequest) -> AsyncIterator[FxSocketExecution]:
+    """Commands by the session, and on lines that stand ready: nobody else should see a difference."""
     upstream.accounts["a"] = row("a")
-    rest = FxSocketExecution(upstream.config, connect_s=0.5, total_s=0.5)
+    rest = FxSocketExecution(upstream.config, connect_s=0.5, total_s=0.5, lines=request.param)
     await rest.open()
+    await aeventually(lambda: rest.lines_ready == request.param)
     yield rest
     await rest.close()
 
@@ -171,3 +174,10 @@ async def test_warming_an_upstream_that_is_down_is_no_failure() -> None:
     rest = FxSocketExecution(UpstreamConfig("fxsocket", "http://127.0.0.1:9/v1", "ws://127.0.0.1:9/v1/stream", KEY))
     assert await rest.warm(2) == 0
     await rest.close()
+
+
+async def test_a_key_cannot_add_a_header(upstream: FakeUpstream, execution: FxSocketExecution) -> None:
+    await execution.close_all("a", idempotency_key="acc_1:c1\r\nX-Evil: 1\u00e9")
+    headers = upstream.requests[-1][2]
+    assert headers["Idempotency-Key"] == "acc_1:c1%0D%0AX-Evil:%201%C3%A9"
+    assert "X-Evil" not in headers
