@@ -31,7 +31,7 @@ class AccountFigures(Struct, frozen=True, gc=False):
 
     balance: Amount
     equity: Amount
-    credit: float = CREDIT_NOT_GIVEN
+    credit: Amount = CREDIT_NOT_GIVEN
     profit: Amount | None = None
     margin: Amount | None = None
     free_margin: Amount | None = None

@@ -78,8 +78,7 @@ class Case:
         flat = not truth.positions and not truth.data.open_positions
         if flat and record.flat_at is None:
             record.flat_at = at
-            equity = truth.data.equity - (0 if self.account.rule_set.count_credit else truth.data.credit)
-            record.equity_after = minor_units(equity, record.digits)
+            record.equity_after = self._risk_equity(truth)
             if not self.overdue:
                 record.state = "flat_confirmed"
         elif not flat and record.flat_at is not None:
@@ -91,6 +90,14 @@ class Case:
             record.locked_at = None
         record.lowest_equity = self.account.lowest_equity
         return flat and truth.locked
+
+    def _risk_equity(self, truth: Resync) -> int:
+        """The reading's risk equity; a credit that it does not state is the one known before."""
+        equity = minor_units(truth.data.equity, self.record.digits)
+        if self.account.rule_set.count_credit:
+            return equity
+        known = truth.data.credit_given
+        return equity - (minor_units(truth.data.credit, self.record.digits) if known else self.account.credit)
 
     def close(self, at: datetime) -> None:
         """The proof is complete."""

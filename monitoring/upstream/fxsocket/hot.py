@@ -15,7 +15,8 @@ from monitoring.engine.messages import AccountMessage, AccountUpdate
 from monitoring.upstream.base import Deliver, FeedHealth
 from monitoring.upstream.fxsocket.decode import CURRENCIES, EARLIEST, MAX_FRAME, WIRE_ERRORS, decode_wire
 
-AHEAD = timedelta(hours=24)  # how far ahead of our clock a frame's time may be
+# How far ahead of our clock a time may be: one bad frame from later must not begin days that have not come.
+AHEAD = timedelta(minutes=5)
 Other = Callable[[bytes, datetime, datetime], None]  # (frame, received_at, latest time that it may have)
 
 
@@ -27,7 +28,14 @@ class Recorder(Protocol):
     def note(self, message: AccountMessage) -> None: ...
 
 
-def hot_path(deliver: Deliver, recorder: Recorder, health: FeedHealth, other: Other) -> Callable[[bytes], None]:
+def wall_clock() -> datetime:
+    """Now, in UTC."""
+    return datetime.now(UTC)
+
+
+def hot_path(
+    deliver: Deliver, recorder: Recorder, health: FeedHealth, other: Other, clock: Callable[[], datetime] = wall_clock
+) -> Callable[[bytes], None]:
     """The function that takes one frame. Frames of one read share their `received_at`; health is told after each."""
     soon = asyncio.get_running_loop().call_soon
     frames = size = 0
@@ -40,7 +48,7 @@ def hot_path(deliver: Deliver, recorder: Recorder, health: FeedHealth, other: Ot
     def take(data: bytes) -> None:
         nonlocal frames, size, stamp, newest, latest, usual
         if stamp is None:
-            stamp = datetime.now(UTC)
+            stamp = clock()
             latest = stamp + AHEAD
             soon(flush)  # when the read that brought this frame is through
         length = len(data)

@@ -16,6 +16,7 @@ from monitoring.upstream.fxsocket.decode import decode
 from monitoring.upstream.fxsocket.hot import hot_path
 from tests.monitoring.upstream.fxsocket.test_decode import BAD, GOOD
 
+NOW = datetime(2026, 11, 20, 10, 0, 5, tzinfo=UTC)  # just after the frames of the tests
 MONEY = st.one_of(st.none(), st.integers(-2000, 2000).map(lambda cents: cents / 100), st.floats(allow_nan=False))
 FIELDS = st.fixed_dictionaries(
     {"balance": MONEY, "equity": MONEY, "currency": st.sampled_from(["USD", "EUR", "QQQ", None])},
@@ -43,6 +44,7 @@ def passed(frames: list[bytes]) -> tuple[list[Message], list[bytes], FeedHealth]
             Quiet(),
             health,
             lambda data, received_at, latest: rest.append(data),
+            clock=lambda: NOW,
         )
         for frame in frames:
             take(frame)
