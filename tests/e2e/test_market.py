@@ -39,7 +39,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeDesk]:
         RISKDESK_SIMULATOR_MARKET_START=START,
     ) as running:
         began = market_time(running)
-        assert began < END - timedelta(minutes=50), f"the desk was up too late, at {began}"
+        assert began < END - timedelta(minutes=30), f"the desk was up too late, at {began}"
         eventually(lambda: market_time(running) >= END, within=180, every=0.5, what="13:30 UTC in the market")
         yield running
 
