@@ -42,16 +42,19 @@ def summarize(rows: Sequence[AccountRow], servers: Sequence[ServerRow]) -> Kpis:
     severities = tuple(
         Kpi(
             SEVERITY_WORDS[level].lower(),
-            "Breached" if level == 4 else SEVERITY_WORDS[level],
+            SEVERITY_WORDS[level],
             f"{least}{by_severity[level]:,}",
             f"sev={SEVERITY_WORDS[level].lower()}",
             level,
         )
-        for level in (3, 2, 1, 4)
+        for level in (3, 2, 1)
     )
+    today = sum(row.breached_today for row in rows)
+    in_all = f"{by_severity[4]:,} stand breached in all"
     items = (
         Kpi("accounts", "Accounts", f"{len(rows):,}", ""),
         *severities,
+        Kpi("breached", "Breached today", f"{least}{today:,}", "sev=breached", 4, in_all),
         _open_pl(rows),
         Kpi("headroom_p5", "Headroom p5", _headroom_p5(rows), "sort=room", title="5 % of accounts have less room left"),
         _slowest(servers),

@@ -184,6 +184,12 @@ def test_a_window_is_a_slice_of_the_whole_order(
         assert [by_use[i] for i in whole] == heapq.nlargest(len(rows), by_use.values())
 
 
+def test_a_breach_of_another_day_is_not_counted_as_today_s() -> None:
+    replica = loaded(account("sim-1", daily_used=10_500), account("sim-2", daily_used=10_500, breached_today=False))
+    breached = next(kpi for kpi in replica.kpis().items if kpi.name == "breached")
+    assert (breached.label, breached.text, breached.title) == ("Breached today", "1", "2 stand breached in all")
+
+
 def test_rows_may_come_and_go_in_any_order() -> None:
     replica = loaded(*(account(f"sim-{n}", daily_used=n) for n in range(400)))
     replica.load("main", [account(f"sim-{n}", daily_used=n) for n in range(0, 400, 3)], None)

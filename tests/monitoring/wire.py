@@ -75,7 +75,9 @@ def account(public_id: str, rev: int = 1, **changes: Any) -> AccountRow:
         "day_start_equity": SIZE,
         "high_water": None,
     }
-    return AccountRow(**{**values, **changes})
+    row = {**values, **changes}
+    row.setdefault("breached_today", row["severity"] >= 4)
+    return AccountRow(**row)
 
 
 def server(name: str = "sim", **changes: Any) -> ServerRow:

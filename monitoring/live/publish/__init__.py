@@ -99,6 +99,7 @@ class AccountRow(Struct, frozen=True, array_like=True):
     day_start_balance: int | None
     day_start_equity: int | None
     high_water: int | None
+    breached_today: bool = False  # the breach that it stands under is of the account's present trading day
 
 
 class EventRow(Struct, frozen=True, array_like=True):

@@ -12,6 +12,7 @@ from monitoring.engine.rules import levels, readings, staleness
 from monitoring.engine.rules.loss import reason as sentence_of
 from monitoring.engine.ruleset import RuleSet
 from monitoring.engine.snapshot import Account
+from monitoring.engine.trading_day import day_start
 from monitoring.live.publish import AccountRow, EventRow, PositionRow, ReadingRow
 
 NORMAL, WATCH, WARNING, CRITICAL, BREACHED = range(5)
@@ -122,6 +123,7 @@ def account_row(
         day_start_balance=account.day_start_balance if has_day else None,
         day_start_equity=account.day_start_equity if has_day else None,
         high_water=account.high_water,
+        breached_today=_breached_today(account),
     )
 
 
@@ -186,6 +188,11 @@ def _answers(account: Account, face: Face, now: datetime) -> tuple[list[ReadingR
             )
         )  # fmt: skip
     return rows, reason
+
+
+def _breached_today(account: Account) -> bool:
+    facts = account.breach_event or account.pause_event
+    return facts is not None and account.day is not None and facts.at >= day_start(account.day, account.rule_set.reset)
 
 
 def _state(account: Account, current: list[ReadingRow]) -> str:

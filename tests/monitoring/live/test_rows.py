@@ -77,6 +77,14 @@ def test_a_breach_shows_its_own_reason_and_stays_at_the_top() -> None:
     row = row_of(account, AT + timedelta(seconds=2))
     assert (row.severity, row.state) == (4, "breached")
     assert row.reason.startswith("equity 94,000.00 is below the daily floor 95,000.00")
+    assert row.breached_today
+    tomorrow = AT + timedelta(days=1)
+    figures = AccountFigures(balance=99_000.0, equity=99_000.0)
+    snapshot = Snapshot("main")
+    later = snapshot.add("a", RULE_SET, challenge="c1", state=account.dump())
+    process(snapshot, AccountUpdate(account_id="a", ts=tomorrow, seq=9, data=figures))
+    row = row_of(later, tomorrow)
+    assert (row.state, row.breached_today) == ("breached", False)
 
 
 def test_an_account_without_figures_is_never_safe() -> None:
