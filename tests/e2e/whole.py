@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -62,6 +63,7 @@ class WholeDesk:
             **env,
         }
         self.lines: list[str] = []
+        self.ready_at = 0.0  # time.monotonic() of the ready line
         self.process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
 
@@ -88,6 +90,9 @@ class WholeDesk:
         process = self.process
         eventually(lambda: self.said(READY) or process.poll() is not None, within=START_WITHIN, what="the ready line")
         assert self.said(READY), "\n".join(self.lines[-60:])
+        self.ready_at = time.monotonic()
+        # The ready line waits for the web and the monitor only; alerts of the first seconds are sent a little later.
+        eventually(lambda: self.said("The alert worker is ready"), within=60, what="the alert worker")
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
