@@ -210,3 +210,11 @@ def test_a_changed_history_shows(account: Account, happen: MakeEvent, tamper: st
         return
     second.update(reason="all was well") if tamper == "reason" else second.update(actor_name="eve")
     assert broken_link(alert.pk) == 2
+
+
+@pytest.mark.parametrize("change", [{"state": "resolved"}, {"severity": "info"}])
+def test_an_alert_changed_past_its_history_shows(account: Account, happen: MakeEvent, change: dict[str, str]) -> None:
+    route(happen(account, "breached"))
+    alert = Alert.objects.get()
+    Alert.objects.update(**change)
+    assert broken_link(alert.pk) == alert.version
