@@ -18,27 +18,27 @@ class FrameFaults:
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
-        self.held: defaultdict[str, list[bytes]] = defaultdict(list)
+        self.held: defaultdict[str, list[tuple[str, bytes]]] = defaultdict(list)
         self._sent: dict[str, list[bytes]] = {}
 
-    def release(self, account: str) -> tuple[bytes, ...]:
-        """The frames of the account that were held back."""
+    def release(self, account: str) -> tuple[tuple[str, bytes], ...]:
+        """The frames of the account that were held back, each with its kind."""
         return tuple(self.held.pop(account, ()))
 
     def apply(self, account: str, kind: str, frame: bytes) -> tuple[tuple[bytes, ...], Later]:
         """What goes out in place of `frame` now, and what later (seconds, frames)."""
         fault = self._faults.find(FRAME_KINDS, account)
         if fault is None or (fault.kind in _UPDATE_ONLY and kind != "account_update"):
-            return (frame, *self.release(account)), []
+            return (frame,), []
         if fault.kind in ("late", "repeat") and len(self._remember(account, frame)) < 3:
             return (frame,), []
         self._faults.strike(fault)
         if fault.kind == "reorder":
-            self.held[account].append(frame)
+            self.held[account].append((kind, frame))
             return (), []
         if fault.kind == "delay":
             return (), [(float(fault.extra.get("delay_s", 2.0)), (frame,))]
-        return (*self._spoil(fault.kind, account, frame), *self.release(account)), []
+        return self._spoil(fault.kind, account, frame), []
 
     def _remember(self, account: str, frame: bytes) -> list[bytes]:
         sent = self._sent.setdefault(account, [])

@@ -110,14 +110,15 @@ class Hub:
     def _deliver_faulty(self, account: Account, kind: str, frame: bytes) -> None:
         now, later = self.frame_faults.apply(account.id, kind, frame)
         self._send(account, kind, now)
+        if now:
+            self._release(account)
         for seconds, frames in later:
             asyncio.get_running_loop().call_later(seconds, self._send, account, kind, frames)
 
     def _release(self, account: Account) -> None:
         """A held (reordered) frame goes out right behind the next one of its account."""
-        held = self.frame_faults.release(account.id)
-        if held:
-            asyncio.get_running_loop().call_soon(self._send, account, "account_update", held)
+        for kind, frame in self.frame_faults.release(account.id):
+            asyncio.get_running_loop().call_soon(self._send, account, kind, (frame,))
 
     def _send(self, account: Account, kind: str, frames: Iterable[bytes]) -> None:
         wanting = [reader for reader in self.readers if reader.wants(account, kind)]

@@ -39,6 +39,16 @@ async def test_reorder_sends_a_frame_behind_the_next(desk: Desk) -> None:
         assert first["seq"] == second["seq"] + 1
 
 
+async def test_a_held_frame_reaches_those_who_want_its_kind(desk: Desk) -> None:
+    await desk.account()
+    async with desk.socket("?account=acc_t") as socket:
+        await socket.frame()
+        await socket.say(action="unsubscribe", events=["account_update"], req_id=1)
+        await desk.fault("reorder", account="acc_t")
+        await desk.trade()
+        assert (await socket.until("position_open"))["account_id"] == "acc_t"
+
+
 async def test_delay_sends_a_frame_late(desk: Desk) -> None:
     await desk.account()
     async with desk.socket("?account=acc_t") as socket:
