@@ -120,6 +120,8 @@ class Enforcer:
             account = site.snapshot.accounts.get(account_id)
             if account is None or not (account.must_be_flat or account.pause_event):
                 del self._guarded[key]
+                if account is not None:
+                    self._show(site, account, "")  # a new challenge has nothing to do with what was done before
                 continue
             commands = outstanding(account)
             if not commands:
@@ -150,6 +152,7 @@ class Enforcer:
         if case is None or case.record.event_key in self._tasks:
             return
         if site.mode != "live":
+            case.overdue = False  # nobody waits for it any more
             if case.record.state == "requested":
                 self._only_say(site, case)
             return
@@ -205,26 +208,46 @@ class Enforcer:
         if sends:
             await asyncio.gather(*sends)
             self._store(site, case)
-        while site.mode == "live":
+        while site.mode == "live" and self._current(site, case):
             truth = await self._read(site, case)
+            if not self._current(site, case):
+                break
+            proven = False
             if truth is not None:
                 proven = case.account.must_be_flat and case.saw(truth, self._clock())
                 site.deliver_truth(truth)
-                commands = outstanding(case.account)
-                if not commands and (proven or not case.account.must_be_flat):
-                    self._finish(site, case)
-                    return
-                due = tuple(command for command in commands if self._may_send(case, command))
-                if due:
-                    await asyncio.gather(*(self._send(site, case, command) for command in due))
+            commands = outstanding(case.account)
+            if truth is not None and not commands and (proven or not case.account.must_be_flat):
+                self._finish(site, case)
+                return
+            if site.mode == "live":  # it may have been switched while the reading was under way
+                await self._send_due(site, case, commands, blind=truth is None)
             self._check_overdue(case)
             self._store(site, case)
             await asyncio.sleep(self._pause(case, pause))
             pause = min(pause * 2, LONGEST_REFUSED if self._refused(case) else LONGEST_PAUSE)
+        if not self._current(site, case):
+            case.record.last_error = "a new challenge began before this was done"
+            self._save(_decode(_encode(case.record)))
+            self._cases.pop(case.record.event_key, None)
 
-    async def _send(self, site: Site, case: Case, command: Command) -> None:
-        entry, key = self._begin(case, command)
-        await self._hear(case, command, entry, self._call(site.execution, command, key))
+    def _current(self, site: Site, case: Case) -> bool:
+        """Whether the case is still about the account that is watched: a new challenge replaces the account."""
+        return site.snapshot.accounts.get(case.account.id) is case.account
+
+    async def _send_due(self, site: Site, case: Case, commands: Iterable[Command], *, blind: bool) -> None:
+        """Send what may be sent now; `blind`: the reading failed, so only what surely was not executed yet."""
+        due = [command for command in commands if self._may_send(case, command, blind=blind)]
+        if not due:
+            return
+        sends = [(command, *self._begin(case, command)) for command in due]
+        self._store(site, case)  # journaled before any of them leaves
+        await asyncio.gather(
+            *(
+                self._hear(case, command, entry, self._call(site.execution, command, key))
+                for command, entry, key in sends
+            )
+        )
 
     def _begin(self, case: Case, command: Command) -> tuple[dict[str, Any], str]:
         key = f"{command.key}:{case.record.attempts + 1}"
@@ -250,14 +273,19 @@ class Enforcer:
     async def _read(self, site: Site, case: Case) -> Resync | None:
         async with self._reads:
             try:
-                return await site.execution.read_account(case.account.id)
+                truth = await site.execution.read_account(case.account.id)
             except UpstreamError as error:
                 case.record.last_error = f"read: {error}"[:500]
+                case.read_after = error.retry_after
                 return None
+            case.read_after = None
+            return truth
 
-    def _may_send(self, case: Case, command: Command) -> bool:
+    def _may_send(self, case: Case, command: Command, *, blind: bool) -> bool:
         """An unknown outcome may still be executing: look a while before sending again. A refusal waits its time."""
         result, at = case.last.get(command.kind, (None, None))
+        if blind and result is not None and result.status is not ActionStatus.RETRY:
+            return False
         if result is None or at is None or command.kind is not CommandKind.CLOSE_ALL:
             return result is None or at is None or not result.retry_after or self._since(at) >= result.retry_after
         if result.status is ActionStatus.UNKNOWN:
@@ -270,6 +298,8 @@ class Enforcer:
         return any(result.status is ActionStatus.REJECTED for result, _ in case.last.values())
 
     def _pause(self, case: Case, pause: float) -> float:
+        if case.read_after is not None:
+            return min(max(pause, case.read_after), LONGEST_REFUSED)  # the upstream said when it may be asked again
         waits = [
             result.retry_after - self._since(at) for result, at in case.last.values() if result.retry_after is not None
         ]

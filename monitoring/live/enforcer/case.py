@@ -27,12 +27,21 @@ class Case:
         self.record, self.account, self.due_since = record, account, due_since
         self.overdue = False
         self.saved = b""  # the record as it was stored last
+        self.read_after: float | None = None  # seconds that the upstream asked us to wait before the next reading
         self.last: dict[CommandKind, tuple[ActionResult, datetime]] = {}
+        for entry in record.commands:  # of an earlier run
+            self._recall(entry)
 
     @property
     def done(self) -> bool:
         """Whether the upstream itself has said: flat and locked."""
         return self.record.state == "locked"
+
+    def _recall(self, entry: dict[str, Any]) -> None:
+        """A command that left and whose answer is not known, for whatever reason, may have been executed."""
+        kind, at = CommandKind(entry["command"]), datetime.fromisoformat(entry.get("answered_at") or entry["at"])
+        status = ActionStatus(entry.get("status", ActionStatus.UNKNOWN))
+        self.last[kind] = (ActionResult(status, retry_after=entry.get("retry_after")), at)
 
     def begin(self, command: Command, key: str, at: datetime) -> dict[str, Any]:
         """Note a command that is about to leave; returns its entry."""
