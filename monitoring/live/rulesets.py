@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import InterfaceError, OperationalError, close_old_connections, connection, transaction
 
-from accounts import challenges
+from accounts import audit, challenges
 from accounts.models import Account, Challenge, ChallengeState, Server
 from monitoring.engine.messages import Resync
 from monitoring.engine.rules import process
@@ -114,8 +114,21 @@ class Book:
 
     def _server_row(self) -> Server:
         if self._server is None:
-            self._server, _ = Server.objects.get_or_create(name=self.name, defaults={"kind": self.kind})
+            server, _ = Server.objects.get_or_create(name=self.name, defaults={"kind": self.kind})
+            if server.kind != self.kind:
+                self._change_kind(server)
+            self._server = server
         return self._server
+
+    def _change_kind(self, server: Server) -> None:
+        """Another upstream under the old name: nobody has turned enforcement on for this one."""
+        before, server.kind, stored, server.enforcement = server.kind, self.kind, server.enforcement, ""
+        with transaction.atomic():
+            server.save(update_fields=["kind", "enforcement"])
+            audit.record(
+                "monitor", "server_changed", self.name, {"from": before, "to": self.kind, "enforcement": stored}
+            )
+        log.warning("server_is_another_upstream", server=self.name, before=before, now=self.kind)
 
     def _mode(self) -> str:
         stored = Server.objects.filter(pk=self._server_row().pk).values_list("enforcement", flat=True).first()
@@ -190,9 +203,11 @@ class Book:
             )
             for listing in listings
         ]
-        found = challenges.adopt_many(self._server_row(), wanted, at=at)
-        for listing in listings:
-            self._review_if_beyond(found[listing.account_id], listing, at)
+        server = self._server_row()
+        with transaction.atomic():  # a challenge is never seen without its review
+            found = challenges.adopt_many(server, wanted, at=at)
+            for listing in listings:
+                self._review_if_beyond(found[listing.account_id], listing, at)
         return self._entries(found.values())
 
     def _review_if_beyond(self, challenge: Challenge, listing: Resync, at: datetime) -> None:

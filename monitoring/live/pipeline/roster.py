@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
 from monitoring.engine.messages import Resync
@@ -18,6 +19,7 @@ from monitoring.upstream.base import UpstreamError
 
 log = structlog.get_logger(__name__)
 RETRY = 5.0
+UNLISTED_RETRY = 10.0  # before the list is read again for accounts that it did not have
 ADOPT_AT_ONCE = 500
 
 
@@ -30,6 +32,8 @@ class Roster:
         self.removed: set[str] = set()
         self._listing_failed = ""
         self._retry_at = 0.0
+        self._unlisted: set[str] = set()  # accounts that send frames and that the list does not have
+        self._unlisted_retry_at = 0.0
         self._book_down_since: datetime | None = None
 
     async def restore(self) -> None:
@@ -109,7 +113,7 @@ class Roster:
     async def _adopt(self) -> None:
         """Bring what the upstream lists and the book lacks into both."""
         pipeline = self.pipeline
-        if not (pipeline.wants_listing or pipeline.snapshot.unknown) or time.monotonic() < self._retry_at:
+        if not self._listing_wanted():
             return
         try:
             listed = await pipeline.execution.list_accounts()
@@ -121,16 +125,23 @@ class Roster:
         missing = [listing for listing in listed if listing.account_id not in pipeline.entries]
         for start in range(0, len(missing), ADOPT_AT_ONCE):
             await self._adopt_some(missing[start : start + ADOPT_AT_ONCE])
-        pipeline.wants_listing = False
-        unlisted = pipeline.snapshot.unknown - {listing.account_id for listing in listed}
-        if unlisted:
-            log.warning("frames_of_unlisted_accounts", accounts=sorted(unlisted)[:10])
+        pipeline.wants_listing = bool(self._listing_failed)
+        self._unlisted = pipeline.snapshot.unknown - {listing.account_id for listing in listed}
+        if self._unlisted:
+            log.warning("frames_of_unlisted_accounts", accounts=sorted(self._unlisted)[:10])
+            self._unlisted_retry_at = time.monotonic() + UNLISTED_RETRY
         pipeline.snapshot.unknown.clear()
+
+    def _listing_wanted(self) -> bool:
+        """Whether there is reason to read the list, and it is time; ten thousand rows are not read for one stray id."""
+        now, unknown = time.monotonic(), self.pipeline.snapshot.unknown
+        news = unknown - self._unlisted or (unknown and now >= self._unlisted_retry_at)
+        return bool(self.pipeline.wants_listing or news) and now >= self._retry_at
 
     async def _adopt_some(self, missing: list[Resync]) -> None:
         try:
             entries = await self.book.adopt(missing, datetime.now(UTC))
-        except (DatabaseError, ValueError, LookupError) as error:
+        except (DatabaseError, ImproperlyConfigured, ValueError, LookupError) as error:
             self._listing_failed = f"{len(missing)} account(s) cannot be adopted: {error}"
             self._retry_at = time.monotonic() + RETRY
             log.error("adoption_failed", accounts=[one.account_id for one in missing[:10]], error=str(error))

@@ -131,4 +131,6 @@ def conninfo() -> str:
 def upstream(server: str) -> UpstreamConfig:
     """The configured upstream; its key stays out of every log."""
     chosen = settings.RISKDESK_UPSTREAM
-    return UpstreamConfig(chosen.kind, chosen.rest_url, chosen.ws_url, chosen.key, server=server)
+    # The simulator speaks the same dialect, yet a mode that was chosen for it must not hold for a real upstream.
+    kind = "simulator" if chosen.is_simulator else chosen.kind
+    return UpstreamConfig(kind, chosen.rest_url, chosen.ws_url, chosen.key, server=server)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from accounts.models import Challenge, ChallengeState, EnforcementMode, Server
+from accounts.models import Challenge, ChallengeState, EnforcementMode, Plan, Server
 from monitoring.models import Enforcement, RiskEvent
 from tests.monitoring.live.desk import Desk
 from tests.waiting import eventually
@@ -89,3 +89,14 @@ def test_an_account_that_appears_later_is_adopted(desk: Desk) -> None:
     desk.make_account("acc_new", balance=50_000.0)
     row = desk.shown("acc_new")
     assert (row.size, row.daily_floor, row.max_floor) == (5_000_000, 4_750_000, 4_500_000)
+
+
+def test_accounts_are_adopted_once_the_plan_that_was_missing_is_there(desk: Desk) -> None:
+    """The monitor goes on; a quiet account sends no frames, so the list is read again although nothing calls for it."""
+    assert desk.control("/accounts", {"id": "acc_x", "balance": 100_000.0, "group": "no-plan"})[0] in {200, 201}
+    desk.env["RISKDESK_DEFAULT_PLAN"] = "later"
+    monitor = desk.start_monitor()
+    eventually(lambda: (head := desk.head()) and any("cannot be adopted" in line for line in head.warnings), within=20)
+    assert monitor.health()["leader"]
+    Plan.objects.update(slug="later")
+    assert desk.shown("acc_x").size == 10_000_000

@@ -1,0 +1,70 @@
+"""The book as the live path reads it, on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import pytest
+from django.db import DatabaseError, connection
+
+from accounts import plans
+from accounts.models import AuditEntry, Challenge, EnforcementMode, Server
+from monitoring.engine.messages import AccountFigures, Resync
+from monitoring.live.rulesets import Book
+
+pytestmark = pytest.mark.django_db(transaction=True)
+AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
+T = TypeVar("T")
+BLOCK = """
+CREATE FUNCTION block() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'cut off'; END $$;
+CREATE TRIGGER block BEFORE UPDATE ON accounts_challenge FOR EACH ROW EXECUTE FUNCTION block();
+"""
+UNBLOCK = "DROP TRIGGER block ON accounts_challenge; DROP FUNCTION block();"
+
+
+def with_book(work: Callable[[Book], Coroutine[Any, Any, T]], kind: str = "fxsocket") -> T:
+    """Run `work` on a book of the server main."""
+
+    async def run() -> T:
+        book = Book("main", kind)
+        try:
+            return await work(book)
+        finally:
+            book.close()
+
+    return asyncio.run(run())
+
+
+def listing(account_id: str, balance: float, equity: float) -> Resync:
+    return Resync(account_id=account_id, ts=AT, data=AccountFigures(balance, equity, currency="USD"), positions=())
+
+
+@pytest.mark.parametrize(("first", "then"), [("simulator", "fxsocket"), ("fxsocket", "simulator")])
+def test_a_mode_chosen_for_one_upstream_does_not_hold_for_another(first: str, then: str, settings: Any) -> None:
+    """Live on the simulator, then the environment names a real upstream: nothing is closed until somebody says so."""
+    settings.RISKDESK_ENFORCEMENT = "dry_run"
+    Server.objects.create(name="main", kind=first, enforcement=EnforcementMode.LIVE)
+    assert with_book(lambda book: book.mode(), then) == "dry_run"
+    assert AuditEntry.objects.get(verb="server_changed").detail["from"] == first
+    Server.objects.update(enforcement=EnforcementMode.LIVE)
+    assert with_book(lambda book: book.mode(), then) == "live"
+
+
+def test_an_adoption_that_is_cut_off_before_its_review_leaves_nothing(settings: Any) -> None:
+    """Else the next start would find a running challenge beyond its floor, and close it."""
+    plans.ensure_default_plans()
+    late = [listing("acc_late", 100_000.0, 80_000.0)]
+    with connection.cursor() as cursor:
+        cursor.execute(BLOCK)
+    try:
+        with pytest.raises(DatabaseError, match="cut off"):
+            with_book(lambda book: book.adopt(late, AT))
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(UNBLOCK)
+    assert not Challenge.objects.filter(state="active").exists()
+    entries = with_book(lambda book: book.adopt(late, datetime(2026, 11, 20, 10, 1, tzinfo=UTC)))
+    assert entries["acc_late"].in_review
