@@ -3,9 +3,9 @@
 Each account's state goes to three places, each time under a mark that rises by one: with every published batch into
 Redis (100 ms), every second into PostgreSQL, and into the journal together with every event and, before the batch that
 shows it leaves, whenever a high-water mark rose. So whatever anybody was shown, told or acted upon is on disk first.
-Start takes the newest of the three for each account, by (epoch, mark), and goes on from there; a REST read of the
-upstream then brings the present. What happened between the last mark and the crash and was seen by nobody (at most
-100 ms of frames) is not made up for: only the upstream's own replay could, and no connector offers it yet.
+Start takes the newest of the three for each account, by (epoch, mark), and goes on from there: what the upstream
+remembers of the time since is replayed (`fxsocket/catchup.py`), and a REST read then brings the present. See
+`docs/recovery.md` for what that makes up for and what it does not.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from monitoring.engine.messages import Message, Resync
 
@@ -78,6 +78,13 @@ class UpstreamConfig:
     server: str = "main"
 
 
+class Reached(NamedTuple):
+    """How far an account has been followed: its newest `seq`, and the balance then, as sent."""
+
+    seq: int
+    balance: float | None
+
+
 OnRefusal = Callable[[Refusal, datetime], None]  # (refusal, received_at); as `Deliver`
 Deliver = Callable[[Message, datetime], None]  # (message, received_at); called in the monitor's loop, must not block
 
@@ -87,6 +94,7 @@ class Feed(Protocol):
 
     health: FeedHealth
     on_refusal: OnRefusal | None  # told of every refused frame, beside the count: the account's reading is unknown
+    reached: Callable[[], dict[str, Reached]] | None  # by account: where a replay of what was missed begins
 
     async def run(self, deliver: Deliver) -> None: ...
 

@@ -30,7 +30,7 @@ from monitoring.live.publish.rows import Face, event_row, event_severity
 from monitoring.live.recorder import Recorder
 from monitoring.live.recorder.records import EVENT, EventRecord
 from monitoring.live.rulesets import Entry
-from monitoring.upstream.base import Connector, Execution, Refusal
+from monitoring.upstream.base import Connector, Execution, Reached, Refusal
 
 log = structlog.get_logger(__name__)
 QUIET = frozenset({EventKind.DAY_STARTED, EventKind.STALE, EventKind.FRESH, EventKind.REFUSED})
@@ -103,6 +103,15 @@ class Pipeline:
         if not self._count & SAMPLE:
             self._counted.inc(SAMPLE + 1)
             metrics.EVALUATION.observe(time.perf_counter() - started)
+
+    def reached(self) -> dict[str, Reached]:
+        """How far each account has been followed, for a replay of what was missed."""
+        accounts = self.snapshot.accounts.values()
+        return {
+            account.id: Reached(account.last_seq, account.figures.balance)
+            for account in accounts
+            if account.last_seq is not None and account.figures is not None
+        }
 
     def refused(self, refusal: Refusal, received_at: datetime) -> None:
         """Take a frame that decode refused: its account's readings are unknown until the next good one."""

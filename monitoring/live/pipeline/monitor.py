@@ -135,6 +135,7 @@ class Monitor:
     def _works(self, stop: asyncio.Event) -> list[tuple[str, Coroutine[Any, Any, Any]]]:
         feed = self.pipeline.connector.feed
         feed.on_refusal = self.pipeline.refused
+        feed.reached = self.pipeline.reached
         self.pipeline.on_link = self._link
         return [
             ("feed", feed.run(self.pipeline.deliver)),

@@ -21,7 +21,14 @@ from monitoring.engine.messages import Position, Resync
 from monitoring.upstream.base import ActionResult, ActionStatus, Refusal, UpstreamConfig, UpstreamError
 from monitoring.upstream.fxsocket.express import READY, Answer, Express, LineLost
 from monitoring.upstream.fxsocket.outcome import outcome, parse_retry_after
-from monitoring.upstream.fxsocket.rest import BadBody, parse_account, parse_listing, parse_object, parse_positions
+from monitoring.upstream.fxsocket.rest import (
+    BadBody,
+    parse_account,
+    parse_events,
+    parse_listing,
+    parse_object,
+    parse_positions,
+)
 
 CONNECT_S = 2.0
 TOTAL_S = 5.0
@@ -131,6 +138,14 @@ class FxSocketExecution:
         if isinstance(positions, Refusal):
             raise UntrustedTruth(positions)
         return positions
+
+    async def read_events(self, account_id: str, since_seq: int) -> list[bytes]:
+        """The frames after `since_seq` as they were sent; empty where they are not whole; raises UpstreamError."""
+        path = f"/accounts/{quote(account_id, safe='')}/events?since_seq={since_seq}&limit={PAGE}"
+        try:
+            return parse_events(await self._get(path))
+        except BadBody as error:
+            raise UpstreamError(f"GET {path}: {error}") from error
 
     def close_all(self, account_id: str, *, idempotency_key: str) -> Awaitable[ActionResult]:
         """Close every position of the account and delete its pending orders."""

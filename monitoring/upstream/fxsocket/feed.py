@@ -16,7 +16,7 @@ from monitoring.engine.messages import (
     ConnectionRestored,
     Link,
 )
-from monitoring.upstream.base import Deliver, FeedHealth, OnRefusal, Refusal, UpstreamConfig
+from monitoring.upstream.base import Deliver, FeedHealth, OnRefusal, Reached, Refusal, UpstreamConfig
 from monitoring.upstream.fxsocket.backoff import QUICK_S, STABLE_S, delay, slow
 from monitoring.upstream.fxsocket.decode import decode
 from monitoring.upstream.fxsocket.execution import FxSocketExecution
@@ -64,6 +64,7 @@ class FxSocketFeed:
     ) -> None:
         self.health = FeedHealth(since=datetime.now(UTC))
         self.on_refusal: OnRefusal | None = None
+        self.reached: Callable[[], dict[str, Reached]] | None = None
         self._url = stream_url(config.ws_url)
         self._headers = {"Authorization": f"Bearer {config.key}"}
         self._execution = execution
@@ -101,7 +102,9 @@ class FxSocketFeed:
 
     async def _connection(self) -> Setback:
         """One connection from upgrade to end."""
-        resyncer = Resyncer(self._execution, self._emit, self._refused_truth, self.health, self._known)
+        resyncer = Resyncer(
+            self._execution, self._emit, self._refused_truth, self.health, self._known, reached=self.reached or dict
+        )
         self._resyncer = resyncer
         take = hot_path(self._deliver, resyncer, self.health, self._other)
         sink = Sink(self._opened, take, self._pong)
@@ -178,8 +181,8 @@ class FxSocketFeed:
             self._rare(message, stamp)
 
     def _rare(self, message: AccountMessage, stamp: datetime) -> None:
-        if self._resyncer is not None:
-            self._resyncer.note(message)
+        if self._resyncer is not None and self._resyncer.note(message):
+            return  # held; a reading of everything is under way, so nothing else need be asked for
         self._deliver(message, stamp)
         asks = isinstance(message, ConnectionRestored) and message.data.resync_required
         if asks or isinstance(message, AccountLifecycle):

@@ -25,7 +25,7 @@ class Recorder(Protocol):
 
     recording: bool
 
-    def note(self, message: AccountMessage) -> None: ...
+    def note(self, message: AccountMessage) -> bool: ...  # whether it is held: it comes later, by the recorder
 
 
 def wall_clock() -> datetime:
@@ -73,8 +73,8 @@ def hot_path(
             and length <= limit
         ):
             newest, usual = ts, figures.currency
-            if recorder.recording:
-                recorder.note(message)
+            if recorder.recording and recorder.note(message):
+                return
             deliver(message, stamp)
             return
         other(data, stamp, latest)

@@ -47,6 +47,15 @@ class Listing(Struct, frozen=True):
     pagination: Pagination = Pagination()
 
 
+class Events(Struct, frozen=True):
+    """Frames of one account as they were sent; `complete`: none of them is gone."""
+
+    data: list[Raw]
+    complete: bool = False
+    pagination: Pagination = Pagination()
+
+
+_events = msgspec.json.Decoder(Events)
 _listing = msgspec.json.Decoder(Listing | list[Raw])
 _enveloped = msgspec.json.Decoder(dict[str, Raw])
 _row = msgspec.json.Decoder(AccountRow)
@@ -60,6 +69,16 @@ def parse_listing(body: bytes) -> Listing:
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise BadBody(f"no listing: {error}") from error
     return page if isinstance(page, Listing) else Listing(page)
+
+
+def parse_events(body: bytes) -> list[bytes]:
+    """The frames, in order; empty when some are gone or there are more than one page of them; BadBody otherwise."""
+    try:
+        events = _events.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise BadBody(f"no events: {error}") from error
+    whole = events.complete and not events.pagination.has_more
+    return [bytes(frame) for frame in events.data] if whole else []
 
 
 def parse_account(body: bytes, now: datetime) -> Resync | Refusal:

@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from monitoring.engine.messages import AccountMessage, ConnectionFigures, ConnectionLost, Resync
-from monitoring.upstream.base import FeedHealth, Refusal, UpstreamError
+from monitoring.upstream.base import FeedHealth, Reached, Refusal, UpstreamError
 from monitoring.upstream.fxsocket.backoff import delay
+from monitoring.upstream.fxsocket.catchup import CatchUp
 from monitoring.upstream.fxsocket.execution import FxSocketExecution, UntrustedTruth
 from monitoring.upstream.fxsocket.overlay import Overlay
 
@@ -41,6 +42,8 @@ class Resyncer:
         refused: Callable[[Refusal], None],
         health: FeedHealth,
         known: set[str],
+        *,
+        reached: Callable[[], dict[str, Reached]] = dict,
     ) -> None:
         self._execution = execution
         self._emit = emit
@@ -57,13 +60,18 @@ class Resyncer:
         self._not_before = 0.0  # the upstream said 429: nobody reads until then
         self._all_wanted = asyncio.Event()
         self.listing = True
+        self._catch_up = CatchUp(execution, emit, self._pass_on, reached)
         self.recording = True  # whether frames must be noted; read on the hot path
 
-    def note(self, message: AccountMessage) -> None:
-        """Take note of a delivered message of an account whose reading is under way."""
+    def note(self, message: AccountMessage) -> bool:
+        """Take note of a message of an account whose reading is under way; whether it is held and delivered later."""
+        if self._catch_up.holding:
+            self._catch_up.hold(message)
+            return True
         overlay = self._overlay(message.account_id)
         if overlay is not None:
             overlay.note(message)
+        return False
 
     def request(self, account_id: str, after: float = 0.0) -> None:
         """Ask for one account's truth in `after` seconds or when its turn comes; many requests become one."""
@@ -88,6 +96,7 @@ class Resyncer:
         """List everything, then serve requests, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listings())
+            group.create_task(self._catch_up.expire())
             for _ in range(CONCURRENCY):
                 group.create_task(self._reader())
 
@@ -111,11 +120,13 @@ class Resyncer:
         self._listed.clear()
         self._overlays.clear()
         self.listing = self.recording = True
-        async for page in self._execution.pages():
-            for place, account in enumerate(page):
-                self._take_row(account)
-                if place % STEP == STEP - 1:
-                    await asyncio.sleep(0)
+        if self._catch_up.holding:
+            rows = [account async for page in self._execution.pages() for account in page]
+            await self._catch_up.fetch(rows)
+            await self._take_rows(rows)
+        else:
+            async for page in self._execution.pages():
+                await self._take_rows(page)
         self.listing = False
         self._health.resyncs += 1
         for account_id in self._known - self._listed:
@@ -124,6 +135,19 @@ class Resyncer:
         for account_id in [one for one in self._overlays if one not in self._wanted]:
             self.request(account_id)  # it sent frames, yet the listing did not have it: read it by itself
         self._still_recording()
+
+    async def _take_rows(self, rows: list[Resync]) -> None:
+        for place, account in enumerate(rows):
+            self._take_row(account)
+            if place % STEP == STEP - 1:
+                await asyncio.sleep(0)
+
+    def _pass_on(self, message: AccountMessage) -> None:
+        """A message that was held: it is noted and delivered like any other."""
+        overlay = self._overlay(message.account_id)
+        if overlay is not None:
+            overlay.note(message)
+        self._emit(message)
 
     def _take_row(self, account: Resync) -> None:
         account_id = account.account_id

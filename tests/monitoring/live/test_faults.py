@@ -207,3 +207,25 @@ def test_a_standby_takes_over_and_the_old_leader_steps_down(desk: Desk) -> None:
     desk.control("/accounts/acc_x/positions", {"symbol": "EURUSD", "type": "BUY", "volume": 1.0})
     desk.put_at("acc_x", equity=90_000.0)
     eventually(lambda: flat_and_locked(desk, "acc_x"), within=20, what="the new leader enforces")
+
+
+def test_what_happened_while_no_monitor_ran_is_replayed(desk: Desk) -> None:
+    """A withdrawal is no loss, and a peak that nobody saw raises the floor: both only the upstream remembers."""
+    make_challenge(upstream_id="acc_trail", document=TRAILED)
+    make_challenge(upstream_id="acc_out")
+    for account in ("acc_trail", "acc_out"):
+        desk.make_account(account)
+    monitor = desk.start_monitor("first")
+    desk.put_at("acc_out", equity=100_500.0)
+    eventually(lambda: desk.shown("acc_out").equity == 10_050_000, within=20)
+    eventually(lambda: Checkpoint.objects.count() == 2, within=20)
+    monitor.process.kill(signal.SIGKILL)
+    desk.control("/accounts/acc_out/balance", {"kind": "withdrawal", "amount": -6_000.0})
+    desk.put_at("acc_trail", equity=108_000.0)
+    desk.put_at("acc_trail", equity=101_000.0)
+    desk.start_monitor("second")
+    row = published_anew(desk, "acc_trail", after_epoch=1, equity=10_100_000)
+    assert floor_of(row) == 9_800_000
+    row = published_anew(desk, "acc_out", after_epoch=1, equity=9_450_000)
+    assert (row.state, row.daily_floor) == ("ok", 8_900_000)
+    assert kinds("acc_out") == []

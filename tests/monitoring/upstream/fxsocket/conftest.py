@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 
 from monitoring.engine.messages import AccountUpdate, Link, Message, Resync
-from monitoring.upstream.base import Refusal
+from monitoring.upstream.base import Reached, Refusal
 from monitoring.upstream.fxsocket.execution import FxSocketExecution
 from monitoring.upstream.fxsocket.feed import FxSocketFeed, Timing
 from tests.monitoring.upstream.fxsocket.fake import FakeUpstream
@@ -70,11 +70,16 @@ def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 @asynccontextmanager
 async def running(
-    upstream: FakeUpstream, *, timing: Timing = QUICK, chance: Callable[[], float] = lambda: 0.2
+    upstream: FakeUpstream,
+    *,
+    timing: Timing = QUICK,
+    chance: Callable[[], float] = lambda: 0.2,
+    reached: Callable[[], dict[str, Reached]] | None = None,
 ) -> AsyncIterator[Desk]:
     """A feed on the fake upstream; ends with the block."""
     execution = FxSocketExecution(upstream.config, connect_s=1.0, total_s=1.0)
     desk = Desk(FxSocketFeed(upstream.config, execution, timing=timing, chance=chance), execution)
+    desk.feed.reached = reached
     desk.feed.on_refusal = lambda refusal, received_at: desk.refused.append(refusal)
     desk.task = asyncio.create_task(desk.feed.run(desk.deliver))
     try:

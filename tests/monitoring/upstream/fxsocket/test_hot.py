@@ -28,7 +28,7 @@ TIMES = st.sampled_from(["2026-11-20T10:00:00Z", "1999-01-01T00:00:00Z", "2199-0
 class Quiet:
     recording = False
 
-    def note(self, message: AccountMessage) -> None:
+    def note(self, message: AccountMessage) -> bool:
         raise AssertionError("nothing is being read")
 
 
