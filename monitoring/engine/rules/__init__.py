@@ -25,27 +25,33 @@ def process(snapshot: Snapshot, message: Message) -> Sequence[Event]:
 
     An update inside its account's quiet band changes nothing but figures: it is kept as it is and read later.
     """
-    if message.__class__ is AccountUpdate:
-        account = snapshot.accounts.get(message.account_id)
-        if account is not None:
-            figures = message.data
-            if (
-                account.low < figures.equity < account.high
-                and message.seq == account.next_seq
-                and account.balance_low < figures.balance < account.balance_high
-                and message.ts < account.quiet_until
-                and figures.credit == account.quiet_credit
-                and figures.status == account.quiet_status
-            ):
-                account.next_seq += 1
-                account.last = message
-                if not account.dirty:
-                    account.touch()
-                return ()
-            if account.high <= figures.equity < account.ceiling and _rises(account, message):
-                return _NOTHING
-            return apply(snapshot, account, message)
-    return _process_other(snapshot, message)
+    if type(message) is not AccountUpdate:
+        return _process_other(snapshot, message)
+    try:
+        account = snapshot.accounts[message.account_id]
+    except KeyError:
+        return _process_other(snapshot, message)
+    figures = message.data
+    equity, balance, seq = figures.equity, figures.balance, message.seq
+    # Not chained: CPython specialises a comparison only where its answer is branched on at once.
+    if (
+        account.low < equity
+        and equity < account.high
+        and seq == account.next_seq
+        and account.balance_low < balance
+        and balance < account.balance_high
+        and message.ts < account.quiet_until
+        and figures.credit == account.quiet_credit
+        and figures.status == account.quiet_status
+    ):
+        account.next_seq = seq + 1
+        account.last = message
+        if not account.dirty:
+            account.touch()
+        return _NOTHING
+    if account.high <= equity < account.ceiling and _rises(account, message):
+        return _NOTHING
+    return apply(snapshot, account, message)
 
 
 def _rises(account: Account, message: AccountUpdate) -> bool:
