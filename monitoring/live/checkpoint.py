@@ -158,7 +158,9 @@ class Checkpoints:
                 if failing:
                     log.info("checkpoints_saved_again")
                 failing = False
-            except (psycopg.Error, OSError) as error:
+            except Exception as error:  # whatever it is: it is told and tried again
+                if not isinstance(error, psycopg.Error | OSError):
+                    log.exception("checkpoint_thread_failed")
                 metrics.CHECKPOINT_FAILURES.inc()
                 if not failing:
                     log.warning("checkpoint_failed", error=str(error).strip())
@@ -176,7 +178,7 @@ class Checkpoints:
         try:
             if pending:
                 self._write(pending)
-        except (psycopg.Error, OSError):
+        except Exception:
             with self._lock:
                 self._pending = pending | self._pending
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import psycopg
@@ -20,6 +20,7 @@ from monitoring.models import Enforcement
 
 log = structlog.get_logger(__name__)
 RECORDED = "recorded"
+T = TypeVar("T")
 
 
 class RecordedRecord(msgspec.Struct, frozen=True):
@@ -69,13 +70,12 @@ def _from_journal(directory: Path, shard: str) -> Memory:
     if not directory.is_dir():
         return memory
     for record in journal.read(directory, shard):
-        if record.kind == STATE:
-            states.append(msgspec.json.decode(record.body, type=StateRecord))
-        elif record.kind == ENFORCEMENT:
-            enforcement = msgspec.json.decode(record.body, type=EnforcementRecord)
+        if record.kind == STATE and (state := _body(record, StateRecord)) is not None:
+            states.append(state)
+        elif record.kind == ENFORCEMENT and (enforcement := _body(record, EnforcementRecord)) is not None:
             memory.enforcements[enforcement.event_key] = enforcement
-        elif record.kind == RECORDED:
-            memory.recorded = msgspec.json.decode(record.body, type=RecordedRecord).n
+        elif record.kind == RECORDED and (recorded := _body(record, RecordedRecord)) is not None:
+            memory.recorded = recorded.n
     memory.states = checkpoint.from_journal(states)
     return memory
 
@@ -83,8 +83,17 @@ def _from_journal(directory: Path, shard: str) -> Memory:
 def recordable(book: Journal, after: int) -> Iterator[tuple[int, AnyRecord]]:
     """The journal's records that belong into PostgreSQL, from `after` on."""
     for record in book.read(after):
-        if (kind := TYPES.get(record.kind)) is not None:
-            yield record.n, msgspec.json.decode(record.body, type=kind)
+        if (kind := TYPES.get(record.kind)) is not None and (body := _body(record, kind)) is not None:
+            yield record.n, body
+
+
+def _body(record: journal.Record, kind: type[T]) -> T | None:
+    """What a record says; None, and a word in the log, where another release wrote something else."""
+    try:
+        return msgspec.json.decode(record.body, type=kind)
+    except msgspec.DecodeError as error:
+        log.warning("journal_record_unreadable", n=record.n, kind=record.kind, error=str(error))
+        return None
 
 
 def from_row(row: Enforcement, digits: int = 2) -> EnforcementRecord:

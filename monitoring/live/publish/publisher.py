@@ -129,7 +129,9 @@ class Publisher:
                 self._works()
             except redis.WatchError:
                 self._generation = ""  # another leader writes: look again at whose turn it is
-            except (redis.RedisError, OSError) as error:
+            except Exception as error:  # whatever it is: the desk says so, and it is tried again
+                if not isinstance(error, redis.RedisError | OSError):
+                    log.exception("publisher_failed")
                 self._failed(error)
                 if not stopping:
                     time.sleep(RETRY)

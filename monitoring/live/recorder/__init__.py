@@ -116,7 +116,9 @@ class Recorder:
             try:
                 self._work_off()
                 pause = BACKOFF[0]
-            except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
+            except Exception as error:  # whatever it is: the desk says so, and it is tried again
+                if not isinstance(error, psycopg.Error | OSError):
+                    log.exception("recorder_failed")
                 self._failed(error)
                 time.sleep(pause)
                 pause = min(pause * 2, BACKOFF[1])
@@ -137,25 +139,25 @@ class Recorder:
                 return
             self._write_all(batch)
             with self._lock:
-                for _ in batch if not self._behind else ():  # else `_catch_up` forgets
+                done = {n for n, _ in batch}
+                while self._queue and self._queue[0][0] in done:
                     self._queue.popleft()
-
-    def _forget(self, upto: int) -> None:
-        while self._queue and self._queue[0][0] <= upto:
-            self._queue.popleft()
 
     def _catch_up(self) -> None:
         """Read the journal from where PostgreSQL ends until the live end is reached, then switch to the queue."""
+        written: set[int] = set()  # of what is queued as well
         while not self._stopping:
             with self._lock:
-                newest = self._newest
+                newest, oldest = self._newest, self._queue[0][0] if self._queue else self._newest + 1
             records = self._reread(self.committed)
             while batch := list(islice(records, BATCH)):
                 self._write_all(batch)
+                written.update(n for n, _ in batch if n >= oldest)
                 if self._told_to_stop():
                     return
             with self._lock:
-                self._forget(self.committed)  # what the journal lacks (its disk refused) stays in the queue
+                # What the journal lacks, because its disk refused, stays in the queue whatever its number.
+                self._queue = deque(item for item in self._queue if item[0] not in written)
                 if self._newest == newest:
                     self._behind = False
                     return
@@ -172,7 +174,7 @@ class Recorder:
         except psycopg.Error:
             made.clear()
             self._one_by_one(connection, batch, made)
-        self.committed = batch[-1][0]
+        self.committed = max(self.committed, batch[-1][0])
         self._works_again()
         for event_id in made:
             self._hint(str(event_id))

@@ -164,3 +164,17 @@ def test_the_newest_word_on_an_enforcement_wins(tmp_path: Path, database_url: st
     row = Enforcement.objects.get()
     assert (row.state, row.attempts, str(row.equity_after)) == ("locked", 1, "94000.00")
     assert Server.objects.count() == 1
+
+
+def test_what_a_full_disk_kept_out_of_the_journal_is_recorded_from_memory(tmp_path: Path, database_url: str) -> None:
+    """PostgreSQL is away and the disk refuses one record; the next one, which it takes, must not hide it."""
+    desk = Desk(tmp_path, "host=/nowhere dbname=nothing")
+    desk.journal.append(EVENT, AT, event(1))  # of the run before: the start reads the journal
+    desk.recorder.start(1)
+    refused = desk.journal.append("noise", AT, {})  # a number without a record that could be read back
+    desk.recorder.put(refused, event(2))
+    desk.put(EVENT, event(3))
+    eventually(lambda: desk.recorder.failing_since is not None, what="the outage is noticed")
+    desk.recorder.conninfo = database_url
+    desk.finish()
+    assert set(RiskEvent.objects.values_list("key", flat=True)) == {"k:1", "k:2", "k:3"}
