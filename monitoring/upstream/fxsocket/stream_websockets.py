@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as ws_connect
@@ -10,6 +11,9 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from monitoring.upstream.fxsocket.outcome import parse_retry_after
 from monitoring.upstream.fxsocket.stream import ABNORMAL, HANDSHAKE_S, LARGEST_FRAME, Ended, Sink, StreamRefused
+
+_log = logging.getLogger(__name__)
+_log.setLevel(logging.INFO)  # at DEBUG the library writes the whole upgrade request, the key included
 
 
 class _Stream:
@@ -60,6 +64,7 @@ async def connect(url: str, headers: dict[str, str], sink: Sink) -> _Stream:
             open_timeout=HANDSHAKE_S,
             ping_interval=None,
             proxy=None,
+            logger=_log,
         )
     except InvalidStatus as error:
         status = error.response.status_code

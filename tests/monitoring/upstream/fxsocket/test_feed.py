@@ -307,3 +307,16 @@ async def test_what_deliver_raises_ends_the_feed(upstream: FakeUpstream, library
         assert desk.task is not None
         await aeventually(desk.task.done)
         assert isinstance(desk.task.exception(), LookupError)
+
+
+async def test_no_log_shows_the_key_at_any_level(
+    upstream: FakeUpstream, library: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    upstream.accounts["acc_1"] = row("acc_1")
+    async with running(upstream) as desk:
+        await aeventually(lambda: desk.resyncs("acc_1"), what="connected and read")
+        await upstream.drop()
+        await aeventually(lambda: desk.feed.health.connects == 2, what="and once more")
+        await desk.execution.close_all("acc_1", idempotency_key="k")
+    assert upstream.config.key not in caplog.text
