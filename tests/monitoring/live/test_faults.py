@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import resource
 import signal
 import threading
 from collections.abc import Iterator
@@ -183,6 +184,25 @@ def away(services: Services, database: str) -> Iterator[None]:
             yield
         finally:
             connection.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS true')
+
+
+def test_a_full_disk_stops_no_enforcement_and_is_said(desk: Desk) -> None:
+    desk.make_account("acc_x")
+    desk.control("/accounts/acc_x/positions", {"symbol": "EURUSD", "type": "BUY", "volume": 1.0})
+    monitor = desk.start_monitor()
+    before = resource.prlimit(monitor.process.popen.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(monitor.process.popen.pid, resource.RLIMIT_FSIZE, (0, before[1]))  # logs fail too
+    desk.put_at("acc_x", equity=90_000.0)
+    eventually(lambda: flat_and_locked(desk, "acc_x"), within=20, what="enforced without a journal")
+    eventually(lambda: (head := desk.head()) and any("journal" in line for line in head.warnings), within=20)
+    eventually(lambda: Enforcement.objects.filter(state="locked").exists(), within=20, what="recorded all the same")
+    assert kinds("acc_x") == ["breached"]
+    resource.prlimit(monitor.process.popen.pid, resource.RLIMIT_FSIZE, before)
+    desk.make_account("acc_y")
+    desk.shown("acc_y")
+    desk.put_at("acc_y", equity=95_500.0)
+    eventually(lambda: (head := desk.head()) and not head.warnings, within=20, what="the disk is back")
+    assert monitor.health()["ready"]
 
 
 def test_a_redis_that_lost_everything_is_filled_again(desk: Desk) -> None:
