@@ -289,7 +289,7 @@ class Enforcer:
         if result is None or at is None or command.kind is not CommandKind.CLOSE_ALL:
             return result is None or at is None or not result.retry_after or self._since(at) >= result.retry_after
         if result.status is ActionStatus.UNKNOWN:
-            return self._since(at) >= SETTLE.total_seconds()
+            return self._since(max(at, case.moved_at or at)) >= SETTLE.total_seconds()  # a pass may go on for long
         if result.status is ActionStatus.REJECTED:
             return self._since(at) >= LONGEST_PAUSE
         return not result.retry_after or self._since(at) >= result.retry_after

@@ -28,6 +28,8 @@ class Case:
         self.overdue = False
         self.saved = b""  # the record as it was stored last
         self.read_after: float | None = None  # seconds that the upstream asked us to wait before the next reading
+        self.open = -1  # positions at the last reading
+        self.moved_at: datetime | None = None  # when a reading last showed fewer of them: something is closing them
         self.last: dict[CommandKind, tuple[ActionResult, datetime]] = {}
         for entry in record.commands:  # of an earlier run
             self._recall(entry)
@@ -84,6 +86,9 @@ class Case:
     def saw(self, truth: Resync, at: datetime) -> bool:
         """Take the upstream's word on the account; whether it is flat and locked."""
         record = self.record
+        if len(truth.positions) < self.open:
+            self.moved_at = at
+        self.open = len(truth.positions)
         flat = not truth.positions and not truth.data.open_positions
         if flat and record.flat_at is None:
             record.flat_at = at

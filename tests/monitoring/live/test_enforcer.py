@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -184,3 +185,23 @@ async def test_flat_and_locked_ends_it(desk: Desk) -> None:
     await aeventually(lambda: desk.saved and desk.saved[-1].state == "locked", what="proven")
     assert json.dumps(desk.saved[-1].commands).count("close_all") >= 1
     assert desk.sent("close-all") >= 1
+
+
+async def test_a_pass_that_goes_on_after_its_504_is_not_sent_again(desk: Desk) -> None:
+    """The terminal closes one position after the other, longer than an unknown outcome is looked at."""
+    desk.answer("/close-all", 504)
+    await desk.breach(act=False)
+    open_now = desk.upstream.positions[ACCOUNT] = [position(ticket) for ticket in range(7001, 7004)]
+    desk.enforcer.sweep()
+    while open_now:
+        due = datetime.now(UTC) + timedelta(seconds=1.3)
+        await aeventually(partial(past, due), what="the terminal works")
+        assert desk.sent("close-all") == 1
+        open_now.pop()
+    desk.fulfil()
+    await aeventually(lambda: desk.saved[-1].state == "locked", what="proven")
+    assert desk.sent("close-all") == 1
+
+
+def past(due: datetime) -> bool:
+    return datetime.now(UTC) > due
