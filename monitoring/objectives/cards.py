@@ -13,7 +13,16 @@ from monitoring.live.publish import AccountRow, ReadingRow
 from monitoring.objectives.rulebook import Rule, Rulebook
 from monitoring.objectives.words import STATE_WORDS
 from monitoring.replica import SEVERITY_WORDS, Cells, money, percent
-from monitoring.replica.cells import BREACHED, CONNECTION_WORDS, CRITICAL, ENFORCEMENT_WORDS, FULL, WARNING, WATCH
+from monitoring.replica.cells import (
+    BREACHED,
+    CONNECTION_WORDS,
+    CRITICAL,
+    ENFORCEMENT_WORDS,
+    FULL,
+    WARNING,
+    WATCH,
+    gauge_width,
+)
 
 CELLS = ("floor", "measured", "room", "used", "state", "line", "must", "w", "s")
 MEASURED_WORDS = {"equity": "Equity", "balance": "Balance", "lower": "The lower of balance and equity"}
@@ -102,7 +111,7 @@ def _reading_cells(row: AccountRow, reading: ReadingRow) -> Cells:
         "state": STATE_WORDS.get(reading.state, reading.state),
         "line": _line(row, reading),
         "must": _must(row, reading),
-        "w": min(max(reading.used, 0) // 10, 1000) / 10,
+        "w": gauge_width(reading.used),
         "s": severity(reading),
     }
 
@@ -153,6 +162,6 @@ def _target_cells(row: AccountRow, target: int) -> Cells:
         "state": "Not judged yet",
         "line": words,
         "must": f"Balance of {money(row.size + target, row.digits)} or more.",
-        "w": share // 10 / 10,
+        "w": gauge_width(share),
         "s": 0,
     }

@@ -63,17 +63,23 @@ def age(ms: int | None) -> str:
     return f"{hours} h {minutes:02d} m"
 
 
+def gauge_width(used: int) -> float:
+    """Width of a gauge, 0 to 100 with one decimal; a whole one is an int, so that HTML and JSON write the same."""
+    tenths = min(max(used, 0) // 10, 1000)
+    return tenths / 10 if tenths % 10 else tenths // 10
+
+
 def gauge(row: AccountRow, rule: str, used: int | None) -> tuple[float, int]:
     """Width (0 to 100) and own severity of a rule's gauge: the worst of the account's rules of that name."""
     if used is None:
         return 0, 0
     states = {reading.state for reading in row.readings if reading.rule == rule}
-    width = min(max(used, 0) // 10, 1000) / 10
+    width = gauge_width(used)
     if states & {"breached", "paused"} or used >= FULL:
         return width, BREACHED
     if used >= 9000:
         return width, CRITICAL
-    if "warned" in states or (not states and used >= 8000):
+    if "warned" in states or (states <= {"unknown"} and used >= 8000):
         return width, WARNING
     return width, WATCH if used >= 5000 else 0
 

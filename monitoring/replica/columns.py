@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 NOT = float("nan")
 USED_CAP = 9_000_000.0
+# Above every key (the largest are epoch milliseconds and sums of money), and finite: a breached account that has no
+# figure in the column sorted by stays on top as well.
+LAST, PINNED = 1e14, 1e15
 
 
 def _number(value: int | None) -> float:
@@ -117,9 +120,9 @@ class Columns:
         newest_first = column == "age"  # the oldest data have the lowest time
         if (query.descending or not column) != newest_first:
             keys = -keys
-        keys = np.where(np.isnan(keys), np.inf, keys)
+        keys = np.where(np.isnan(keys), LAST, keys)
         pinned = (self._column("severity")[slots] >= BREACHED) & self._unsettled(slots, settled)
-        keys = np.where(pinned, keys - 1e15, keys)
+        keys = np.where(pinned, keys - PINNED, keys)
         if len(slots) > count:
             bound = np.partition(keys, count - 1)[count - 1]
             inside = np.flatnonzero(keys <= bound)

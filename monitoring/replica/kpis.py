@@ -30,14 +30,19 @@ class Kpis:
     accounts: int
     by_severity: tuple[int, int, int, int, int]
     dry_run: tuple[str, ...]  # servers whose limits are watched and not enforced
-    behind: tuple[str, ...]  # servers whose feed is not connected
+    behind: tuple[str, ...]  # servers whose feed is not connected, or brings nothing
+
+
+def is_behind(server: ServerRow) -> bool:
+    """Whether a feed is down: not connected, or connected while most of its accounts have old data (its broker)."""
+    return server.state not in {"connected", "live", "ready"} or 2 * server.stale_accounts > server.accounts > 0
 
 
 def summarize(rows: Sequence[AccountRow], servers: Sequence[ServerRow]) -> Kpis:
     """Count the book; "≥" before a count says that a feed is down and there may be more."""
     counts = Counter(row.severity for row in rows)
     by_severity = (counts[0], counts[1], counts[2], counts[3], counts[4])
-    behind = tuple(server.server for server in servers if server.state not in {"connected", "live", "ready"})
+    behind = tuple(server.server for server in servers if is_behind(server))
     least = "≥ " if behind else ""
     severities = tuple(
         Kpi(

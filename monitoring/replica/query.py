@@ -67,8 +67,11 @@ class DeskQuery:
 
     @classmethod
     def from_string(cls, text: str) -> DeskQuery:
-        """From a query string as the browser sends it over the socket."""
-        return cls.parse(dict(parse_qsl(text[:2000].lstrip("?"), max_num_fields=40)))
+        """From a query string as the browser sends it over the socket; one of too many fields asks nothing."""
+        try:
+            return cls.parse(dict(parse_qsl(text[:2000].lstrip("?"), max_num_fields=40)))
+        except ValueError:
+            return cls()
 
     def effective(self) -> DeskQuery:
         """With the view's own filters filled in where the user has set none."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from monitoring.replica.cells import SEVERITY_WORDS
+from monitoring.replica.feeds import CONNECTED
 from monitoring.replica.fragments import register_fragment
 from monitoring.replica.store import Replica
 
@@ -33,6 +34,12 @@ def banners(replica: Replica) -> dict[str, Any]:
         if server.server in behind:
             since = f" since {clock(server.since_ms)} UTC" if server.since_ms else ""
             reason = f": {server.reason}" if server.reason else ""
+            if server.state in CONNECTED:
+                lines.append(
+                    f"Feed {server.server} is stale: the data of {server.stale_accounts:,} of its {server.accounts:,} "
+                    "accounts are old, there is no verdict on them"
+                )
+                continue
             lines.append(f"Feed {server.server} {server.state.replace('_', ' ')}{since}{reason}")
     return {"lines": lines, "warnings": health.warnings}
 

@@ -32,6 +32,9 @@ def desk(request: HttpRequest) -> HttpResponse:
     query, offset = DeskQuery.parse(request.GET.dict()), _offset(request)
     book = replica.get()
     window = book.view(query, offset, WINDOW_LIMIT)
+    if offset and not window.ids:  # beyond the end: the list was longer when the address was made
+        offset = max(window.total - 1, 0) // WINDOW_LIMIT * WINDOW_LIMIT
+        window = book.view(query, offset, WINDOW_LIMIT)
     currencies, now_ms = book.choices("currency"), int(time() * 1000)
     context: dict[str, Any] = {
         "rows": [_row(book, row, now_ms) for row in window.rows[:FIRST_PAINT]],

@@ -25,6 +25,7 @@
       byId("skeleton").remove();
       window.htmx.ajax("GET", location.pathname + location.search, { source: desk, target: "#desk", swap: "outerHTML show:none" });
     }
+    if (frame.order && !frame.order.length && frame.total > 0) go({});  // the list has become shorter than this window's place
     if (frame.order) RD.ages(desk);
     if (frame.order || frame.total !== undefined) byId("shown").textContent = `${table.rows.size} of ${Number(desk.dataset.total || table.rows.size).toLocaleString("en")}`;
     if (frame.moved !== undefined) {
@@ -84,6 +85,11 @@
   RD.actions.next = () => step(1);
   RD.actions.previous = () => step(-1);
   RD.actions.open = () => { const tr = inRows(); if (!tr) return false; tr.querySelector("a").click(); };
+  RD.actions.acknowledge = () => {
+    const tr = inRows(), button = tr && document.querySelector(`#alert-rail [data-alert-account="${CSS.escape(tr.dataset.account)}"] .ack`);
+    if (!button) return false;
+    button.click();
+  };
   RD.actions.leave = () => {
     if (document.activeElement.id === "search" || inRows()) document.activeElement.blur();
     for (const tr of byId("rows").querySelectorAll("[aria-selected]")) tr.removeAttribute("aria-selected");
@@ -95,8 +101,7 @@
   function go(change) {
     const url = new URLSearchParams(desk.dataset.view);
     for (const [name, value] of Object.entries(change)) if (value) url.set(name, value); else url.delete(name);
-    window.htmx.ajax("GET", `/desk/?${url}`, { source: desk, target: "#desk", swap: "outerHTML show:none" });
-    history.pushState({ htmx: true }, "", `/desk/?${url}`);
+    window.htmx.ajax("GET", `/desk/?${url}`, { source: desk, target: "#desk", swap: "outerHTML show:none" });  // #desk pushes the address
   }
   RD.actions.search = () => byId("search").focus();
   RD.actions.filter = () => { byId("filter-menu").open = true; byId("filter-sev").focus(); };
@@ -110,7 +115,7 @@
   }
   RD.actions.nextView = () => turn(1);
   RD.actions.previousView = () => turn(-1);
-  Object.assign(RD.keys, { j: "next", k: "previous", ArrowDown: "next", ArrowUp: "previous", Enter: "open", o: "open", Escape: "leave", "/": "search", f: "filter", h: "hold", r: "rank", "]": "nextView", "[": "previousView" });
+  Object.assign(RD.keys, { j: "next", k: "previous", ArrowDown: "next", ArrowUp: "previous", Enter: "open", o: "open", a: "acknowledge", Escape: "leave", "/": "search", f: "filter", h: "hold", r: "rank", "]": "nextView", "[": "previousView" });
   document.addEventListener("htmx:configRequest", (event) => {
     const values = event.detail.parameters;
     for (const name of Object.keys(values)) if (values[name] === "") delete values[name];
@@ -125,13 +130,15 @@
     if (byId("desk") === desk || !byId("desk")) return;
     take();
     for (const id of open) if (byId(id)) byId(id).open = true;
-    const search = byId("search");
-    if (typed) {
-      search.focus();
-      if (search.value !== typed.value) { search.value = typed.value; search.dispatchEvent(new Event("input", { bubbles: true })); }
-      search.setSelectionRange(typed.at, typed.at);
-    }
     RD.live.again();
+  });
+  document.addEventListener("htmx:afterSettle", () => {  // only now htmx listens to the new field: what was typed meanwhile is asked for
+    const search = byId("search"), had = typed;
+    if (!had || !search) return;
+    typed = null;
+    search.focus();
+    if (search.value !== had.value) { search.value = had.value; search.dispatchEvent(new Event("input", { bubbles: true })); }
+    search.setSelectionRange(had.at, had.at);
   });
   document.addEventListener("htmx:responseError", () => { byId("shown").textContent = "The list could not be loaded: try again"; });
 

@@ -21,6 +21,31 @@ KEEP_CLOSE_CODES = """() => {
     Object.defineProperty(WebSocket.prototype, "onclose", { ...held, set });
 }"""
 
+ROWS_OF_BOTH = """() => new Promise((done) => {
+    const socket = new WebSocket(`ws://${location.host}/ws/desk/`);
+    socket.onopen = () => socket.send(JSON.stringify({t: "sub", view: "", offset: 0, limit: 200}));
+    socket.onmessage = async (event) => {
+        const frame = JSON.parse(event.data);
+        if (frame.t !== "snap") return;
+        socket.close();
+        const html = await (await fetch("/desk/")).text();
+        const painted = new DOMParser().parseFromString(html, "text/html");
+        const body = document.createElement("tbody"), table = new window.RiskDesk.Table(body);
+        table.patch(frame.rows);
+        table.order(frame.order);
+        const text = (tr) => {  // whatever the order of its attributes; the age goes on counting
+            const age = tr.querySelector('[data-cell="age"]');
+            age.textContent = "";
+            age.classList.remove("old");
+            return [tr, ...tr.querySelectorAll("*")].map((node) => [node.tagName, ...[...node.attributes]
+                .filter((one) => one.value || one.name !== "class").map((one) => `${one.name}=${one.value}`).sort(),
+                node.childElementCount ? "" : node.textContent].join(" ")).join("\\n");
+        };
+        const first = (id) => painted.querySelector(`tr[data-account="${id}"]`);
+        done(frame.order.map((id) => [first(id), table.rows.get(id).tr].map(text)));
+    };
+})"""
+
 
 @pytest.fixture
 def desk(visit: Visit, wire: Wire, people: dict[str, User]) -> Page:
@@ -100,6 +125,75 @@ def test_filters_are_in_the_address_and_survive_going_back(desk: Page, wire: Wir
     expect(desk.locator("#search")).to_have_value("4")
     desk.go_back()
     expect(desk.locator("#rows tr")).to_have_count(2)
+
+
+def test_what_is_typed_while_a_list_is_on_its_way_is_asked_for_too(desk: Page) -> None:
+    """The second letter falls between the first one's request and the new field's own listeners."""
+    desk.evaluate("""() => document.addEventListener("htmx:beforeSwap", (event) => {
+        if (event.detail.target.id !== "desk") return;
+        const search = document.getElementById("search");
+        search.value = "34";
+        search.setSelectionRange(2, 2);
+    }, { once: true, capture: true })""")
+    desk.keyboard.press("/")
+    desk.keyboard.type("3")
+    expect(desk).to_have_url(re.compile(r"q=34$"))
+    expect(desk.locator("#search")).to_have_value("34")
+    expect(desk.locator("#rows tr")).to_have_count(0)
+
+
+def test_each_filter_by_key_is_one_step_back(desk: Page) -> None:
+    desk.keyboard.press("2")
+    expect(desk).to_have_url(re.compile(r"sev=warning$"))
+    desk.keyboard.press("1")
+    expect(desk).to_have_url(re.compile(r"sev=watch$"))
+    expect(desk.locator("#rows tr")).to_have_count(3)
+    desk.go_back()
+    expect(desk).to_have_url(re.compile(r"sev=warning$"))
+    expect(desk.locator("#rows tr")).to_have_count(1)
+
+
+def test_a_row_made_by_the_socket_is_the_row_of_the_first_paint(
+    visit: Visit, wire: Wire, people: dict[str, User]
+) -> None:
+    used = (10_300, 9600, 8500, 6000, None)
+    rows = [account(f"sim-{n}", daily_used=u, stale=n == 3, trader="<b>&", day_pl=n - 2) for n, u in enumerate(used)]
+    wire.publish(rows)
+    page = visit("/desk/", people["risk_officer"])
+    expect(page.locator("body")).to_have_attribute("data-live", "connected")
+    pairs = page.evaluate(ROWS_OF_BOTH)
+    assert len(pairs) == 5
+    for painted, made in pairs:
+        assert painted == made
+
+
+def test_the_key_a_acknowledges_the_alert_of_the_row(desk: Page) -> None:
+    """The rail's own button does it; here it stands for one, as this test's accounts are on the wire only."""
+    desk.evaluate("""() => {
+        const row = document.createElement("p");
+        row.dataset.alertAccount = "sim-3";
+        row.innerHTML = '<button class="ack" type="button">Ack</button>';
+        row.firstChild.addEventListener("click", () => { row.dataset.done = "1"; });
+        document.getElementById("alert-rail").append(row);
+    }""")
+    desk.keyboard.press("a")
+    expect(desk.locator("[data-alert-account]")).not_to_have_attribute("data-done", "1")
+    desk.keyboard.press("j")
+    expect(desk.locator('[data-account="sim-3"]')).to_be_focused()
+    desk.keyboard.press("a")
+    expect(desk.locator("[data-alert-account]")).to_have_attribute("data-done", "1")
+
+
+@pytest.mark.parametrize("wide", [1280, 1600])
+def test_every_column_shown_leaves_the_trader_his_room(desk: Page, wide: int) -> None:
+    desk.set_viewport_size({"width": wide, "height": 900})
+    desk.locator("#column-menu summary").click()
+    for column in ("plan", "server", "balance", "currency"):
+        desk.locator(f"#column-menu [data-show={column}]").check()
+        expect(desk.locator(f"th[data-col={column}]")).to_be_visible()
+    box = desk.locator("th[data-col=trader]").bounding_box()
+    assert box is not None
+    assert box["width"] >= 80
 
 
 def test_the_web_dies_and_the_desk_comes_back_by_itself(desk: Page, web: Web, visit: Visit, wire: Wire) -> None:

@@ -216,6 +216,14 @@ async def test_what_makes_no_sense_is_answered(wire: Wire, officer: User, text: 
 
 
 @sockets
+async def test_a_view_of_too_many_fields_is_the_whole_desk(wire: Wire, officer: User) -> None:
+    desk = await page("/ws/desk/", officer)
+    await desk.say(t="sub", view="a=b&" * 60)
+    assert (await desk.next("snap"))["total"] == 3
+    await desk.socket.disconnect()
+
+
+@sockets
 async def test_twenty_messages_that_make_no_sense_end_the_socket(wire: Wire, officer: User) -> None:
     desk = await page("/ws/desk/", officer)
     for _ in range(20):

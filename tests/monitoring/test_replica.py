@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from monitoring.live.publish import Batch
 from monitoring.replica import Change, DeskQuery, Replica, Tail, age, money, percent
 from monitoring.replica.cells import cells
-from tests.monitoring.wire import Wire, account, event, server
+from tests.monitoring.wire import Wire, account, event, reading, server
 from tests.waiting import eventually
 
 
@@ -154,6 +154,18 @@ def test_filters_and_orders(query: str, expected: list[str]) -> None:
     assert shown(replica, query) == expected
 
 
+@pytest.mark.parametrize("sort", ["dl", "-dl", "room", "-room", "age", "-age"])
+def test_a_breached_account_without_the_figure_sorted_by_stays_on_top_too(sort: str) -> None:
+    """A rule set may have no daily loss at all; the breach of its maximum loss is on top all the same."""
+    broken = account("sim-2", daily_used=None, max_used=10_100, headroom=None, updated_ms=None)
+    replica = loaded(account("sim-1", daily_used=4000), broken, account("sim-3", daily_used=None))
+    assert shown(replica, f"sort={sort}")[0] == "sim-2"
+
+
+def test_a_query_string_of_too_many_fields_asks_nothing() -> None:
+    assert DeskQuery.from_string("a=b&" * 60 + "sev=watch") == DeskQuery()
+
+
 def test_an_acknowledged_breach_takes_its_place_in_the_order() -> None:
     replica = loaded(account("sim-1"), account("sim-2", daily_used=10_000))
     assert shown(replica, "sort=login") == ["sim-2", "sim-1"]
@@ -242,6 +254,12 @@ def test_each_gauge_has_its_own_severity() -> None:
     assert made["severity"] == "Critical"
 
 
+def test_a_gauge_without_a_verdict_keeps_the_severity_of_its_last_figure() -> None:
+    """Stale data: the row says Warning, so does its gauge, as the card of the account page does."""
+    row = account("sim-1", daily_used=8600, stale=True, readings=[reading("daily_loss", 8600, "unknown")])
+    assert (cells(row)["sev"], cells(row)["dls"]) == (2, 2)
+
+
 def test_an_unchanged_row_is_formatted_once() -> None:
     replica = loaded(account("sim-1"))
     row = replica.row("sim-1")
@@ -259,3 +277,12 @@ def test_figures_count_the_book_and_mark_a_feed_that_is_down() -> None:
     kpis = replica.kpis()
     assert {kpi.name: kpi.text for kpi in kpis.items}["critical"] == "≥ 1"
     assert kpis.dry_run == ("MT5-2",)
+
+
+@pytest.mark.parametrize(("stale", "behind"), [(0, ()), (1, ()), (3, ("sim",))])
+def test_a_connected_feed_whose_accounts_are_stale_is_down(stale: int, behind: tuple[str, ...]) -> None:
+    """The broker may be away behind a socket that is up: no frame, no verdict, and the counts are "at least"."""
+    replica = loaded(account("sim-1"), account("sim-2"), account("sim-3"))
+    replica.apply("main", Batch(1, 1, 1, [], [], [], [server(accounts=3, stale_accounts=stale)], []))
+    assert replica.kpis().behind == behind
+    assert [kpi.text for kpi in replica.kpis().items if kpi.name == "watch"] == ["≥ 0" if behind else "0"]

@@ -61,7 +61,7 @@ def test_the_first_paint_has_rows_figures_and_rail(wire: Wire, officer: Client) 
     assert accounts(html) == ["sim-1", "sim-2"]
     assert '<tr data-account="sim-1" data-sev="3"' in html
     assert '<td data-cell="equity">95,150.00</td>' in html
-    assert '<span class="gauge" data-s="3"><svg aria-hidden="true"><rect width="97.0%"' in html
+    assert '<span class="gauge" data-s="3"><svg aria-hidden="true"><rect width="97%"' in html
     assert '<span class="gauge" data-s="1"><svg aria-hidden="true"><rect width="51.0%"' in html
     assert "&lt;b&gt;Novak&lt;/b&gt;" in html
     assert html.count("data-kpi=") == 8
@@ -106,6 +106,15 @@ def test_a_window_has_200_rows_and_a_page_stays_under_150_kb(wire: Wire, officer
     assert "50 of 450" in last
 
 
+def test_a_place_beyond_the_end_shows_the_last_window(wire: Wire, officer: Client) -> None:
+    """A kept address, or a list that has become shorter: never an empty table that does not say why."""
+    wire.publish([account(f"sim-{n:03}", daily_used=n) for n in range(250)])
+    html = get(officer, "/desk/?offset=100000&sort=-dl")
+    assert len(accounts(html)) == 50
+    assert 'data-offset="200"' in html
+    assert 'href="/desk/?sort=-dl&amp;offset=0"' in html
+
+
 @pytest.mark.parametrize(
     "query", ["offset=-1", "offset=9e9", "sev=%00", "sort=-", "v=x&state=x&stale=x", "q=" + "x" * 5000]
 )
@@ -124,6 +133,12 @@ def test_a_feed_that_is_down_is_a_bar_over_the_table(wire: Wire, officer: Client
     html = get(officer, "/desk/")
     assert "Feed MT5-2 disconnected since 00:00:01 UTC: connection_lost" in html
     assert accounts(html) == ["sim-1"]
+
+
+def test_a_feed_that_is_connected_and_brings_nothing_is_a_bar_too(wire: Wire, officer: Client) -> None:
+    wire.publish([account("sim-1", stale=True)], servers=[server("MT5-2", accounts=1, stale_accounts=1)])
+    html = get(officer, "/desk/")
+    assert "Feed MT5-2 is stale: the data of 1 of its 1 accounts are old, there is no verdict on them" in html
 
 
 def test_the_tour_is_shown_when_asked_for(wire: Wire, officer: Client) -> None:
