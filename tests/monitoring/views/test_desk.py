@@ -62,7 +62,7 @@ def test_the_first_paint_has_rows_figures_and_rail(wire: Wire, officer: Client) 
     assert '<tr data-account="sim-1" data-sev="3"' in html
     assert '<td data-cell="equity">95,150.00</td>' in html
     assert '<span class="gauge" data-s="3"><svg aria-hidden="true"><rect width="97%"' in html
-    assert '<span class="gauge" data-s="1"><svg aria-hidden="true"><rect width="51.0%"' in html
+    assert '<span class="gauge" data-s="1"><svg aria-hidden="true"><rect width="51%"' in html
     assert "&lt;b&gt;Novak&lt;/b&gt;" in html
     assert html.count("data-kpi=") == 8
     assert 'id="alert-rail"' in html
