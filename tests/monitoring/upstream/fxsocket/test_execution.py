@@ -19,7 +19,7 @@ from tests.waiting import aeventually
 async def execution(upstream: FakeUpstream, request: pytest.FixtureRequest) -> AsyncIterator[FxSocketExecution]:
     """Commands by the session, and on lines that stand ready: nobody else should see a difference."""
     upstream.accounts["a"] = row("a")
-    rest = FxSocketExecution(upstream.config, connect_s=0.5, total_s=0.5, lines=request.param)
+    rest = FxSocketExecution(upstream.config, connect_s=1.5, total_s=1.5, lines=request.param)
     await rest.open()
     await aeventually(lambda: rest.lines_ready == request.param)
     yield rest
