@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -32,6 +33,11 @@ def upstream_from(env: Environment, state_dir: Path, simulator_port: int) -> Ups
         "RISKDESK_UPSTREAM_WS_URL": env.url("RISKDESK_UPSTREAM_WS_URL", schemes=("wss", "ws")),
         "RISKDESK_UPSTREAM_KEY": env.secret("RISKDESK_UPSTREAM_KEY"),
     }
+    for name, value in parts.items():
+        if name.endswith("_URL") and "@" in urlsplit(value).netloc:
+            raise ImproperlyConfigured(
+                f"{name} must not hold a user or password: the key goes into RISKDESK_UPSTREAM_KEY"
+            )
     missing = [name for name, value in parts.items() if not value]
     if not missing:
         rest_url, ws_url, key = parts.values()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from io import StringIO
 from time import time
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.permissions import access_desk, gate
+from accounts.views.exports import harmless
 from monitoring import replica
 from monitoring.live.publish import AccountRow
 from monitoring.replica import WINDOW_LIMIT, DeskQuery
@@ -21,6 +23,7 @@ from monitoring.views import filters
 from monitoring.views.filters import COLUMNS
 
 FIRST_PAINT = 60  # rows in the HTML; the socket's snapshot brings the rest of the window
+FIGURE = re.compile("[\u2212+]?[0-9][0-9,]*([.][0-9]+)?%?")
 CSV_FIELDS = [column.key for column in COLUMNS if column.key != "age"]
 
 
@@ -95,11 +98,10 @@ def _csv(rows: list[replica.Cells]) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    if text[:1] in {"\u2212", "+"} and text[1:2].isdigit():
+    """A figure as spreadsheets read it, without thousands commas and with their minus; any other text made harmless."""
+    if FIGURE.fullmatch(text):
         return text.replace("\u2212", "-").removeprefix("+").replace(",", "")
-    if text[:1] in {"=", "+", "-", "@", "\t", "\r"}:
-        return "'" + text
-    return text.replace(",", "") if text[:1].isdigit() else text
+    return harmless(text)
 
 
 def _offset(request: HttpRequest) -> int:

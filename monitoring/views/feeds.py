@@ -17,6 +17,7 @@ from django.views.decorators.vary import vary_on_headers
 from accounts import servers
 from accounts.models import EnforcementMode, Server, User
 from accounts.permissions import access_enforcement, access_feeds, gate, may_enforce_server
+from accounts.views.exports import harmless
 from monitoring import replica
 from monitoring.live.publish import ServerRow
 from monitoring.replica.feeds import MODE_WORDS, FeedQuery, feeds_page
@@ -94,4 +95,4 @@ def _plain(value: object) -> str:
     if isinstance(value, dict):
         return "; ".join(f"{reason}: {count}" for reason, count in sorted(value.items()))
     text = "" if value is None else str(value)
-    return f"'{text}" if isinstance(value, str) and text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+    return harmless(text) if isinstance(value, str) else text

@@ -63,6 +63,13 @@ def test_a_real_upstream_is_not_acted_on_until_somebody_says_so(tmp_path: Path) 
     assert loaded(tmp_path, **UPSTREAM, RISKDESK_ENFORCEMENT="live")["enforcement"] == "live"
 
 
+def test_a_password_in_an_upstream_s_address_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    done = load(tmp_path, **{**UPSTREAM, "RISKDESK_UPSTREAM_REST_URL": "https://me:hush-hush@127.0.0.1/v1"})
+    assert done.returncode != 0
+    assert "RISKDESK_UPSTREAM_REST_URL must not hold a user or password" in done.stderr
+    assert "hush-hush" not in done.stderr
+
+
 @pytest.mark.parametrize("left_out", UPSTREAM)
 def test_half_an_upstream_is_refused_naming_what_is_missing(tmp_path: Path, left_out: str) -> None:
     done = load(tmp_path, **{name: value for name, value in UPSTREAM.items() if name != left_out})

@@ -157,6 +157,17 @@ def test_the_export_has_the_whole_filtered_list_and_no_formula(wire: Wire, offic
     assert (lines[0]["trader"], lines[0]["day_pl"], lines[0]["equity"]) == ("'=1+1", "-1290.00", "100000.00")
 
 
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [("\u22121+cmd|' /C calc'!A0", "\u22121+cmd|' /C calc'!A0"), ("\n=1+1", "'\n=1+1"), ("3M, Inc", "3M, Inc")],
+)
+def test_the_export_keeps_names_as_they_are_and_harmless(wire: Wire, officer: Client, name: str, cell: str) -> None:
+    wire.publish([account("sim-x", trader=name)])
+    eventually(lambda: len(replica.get().rows()) == 1)
+    text = b"".join(officer.get("/desk/export.csv").streaming_content).decode()  # type: ignore[attr-defined]
+    assert next(csv.DictReader(StringIO(text, newline="")))["trader"] == cell
+
+
 def test_health_says_whether_pages_and_data_flow(wire: Wire) -> None:
     wire.client.hset("riskdesk:main:meta", "health", '{"ready": true, "leader": true}')
     wire.put("sim-1")
