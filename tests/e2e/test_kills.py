@@ -61,6 +61,12 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeDesk]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def recovered(desk: WholeDesk) -> None:
+    """What the test before has killed runs again."""
+    eventually(desk.whole, within=60, every=0.1, what="every process of the desk runs and is ready")
+
+
 @pytest.fixture
 def page(browser: Browser, desk: WholeDesk) -> Iterator[Page]:
     """An officer's desk."""

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -35,6 +37,7 @@ from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "a-password-of-the-test"
+NAMES = ("postgres", "valkey", "simulator", "monitor", "web", "critical", "worker", "jobs", "beat")
 READY = "RiskDesk is ready at http://127.0.0.1:"
 START_WITHIN = 150.0  # seconds, on a machine with better things to do
 _batch = msgspec.msgpack.Decoder(Batch)
@@ -114,6 +117,19 @@ class WholeDesk:
         entries = json.loads((self.state / "run" / "children.json").read_text(encoding="utf-8"))
         pid = int(entries[name][0]) if name in entries else None
         return pid if pid is not None and psutil.pid_exists(pid) else None
+
+    def whole(self) -> bool:
+        """Whether every process lives, both servers answer, and the web says that the monitor is ready."""
+        if not all(self.pid(name) for name in NAMES):
+            return False
+        try:
+            with redis.Redis.from_url(services.layout(self.state).urls.redis_url, socket_timeout=5) as client:
+                client.ping()
+            self.query("SELECT 1")
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=5) as answer:
+                return bool(json.load(answer)["ready"])
+        except (redis.ConnectionError, psycopg.OperationalError, urllib.error.URLError, ConnectionError):
+            return False
 
     def kill(self, name: str) -> int | None:
         """kill -9 the child, if it lives; returns whom it hit."""
@@ -225,9 +241,12 @@ class WholeDesk:
         )  # fmt: skip
 
     def row(self, account: str) -> AccountRow | None:
-        """The account as it was published last."""
-        with redis.Redis.from_url(services.layout(self.state).urls.redis_url, socket_timeout=5) as client:
-            packed: Any = client.hget("riskdesk:main:rows", account)
+        """The account as it was published last; none while Redis is away."""
+        try:
+            with redis.Redis.from_url(services.layout(self.state).urls.redis_url, socket_timeout=5) as client:
+                packed: Any = client.hget("riskdesk:main:rows", account)
+        except redis.ConnectionError:
+            return None
         return None if packed is None else _row.decode(packed)
 
     def feed(self) -> ServerRow:

@@ -208,10 +208,10 @@ def test_ready_means_that_the_web_serves_and_the_monitor_is_ready(
 @pytest.mark.timeout(400)
 def test_a_desk_survives_the_death_of_each_of_its_processes_and_ends_without_a_trace(state: Path) -> None:
     with desk(state, free_ports(3)) as running:
+        everybody = {"postgres", "valkey", "simulator", "monitor", "web", "critical", "worker", "jobs", "beat"}
+        # The workers start with the web; the ready line does not wait for them.
+        eventually(lambda: set(running.children()) == everybody, within=30, what="every process runs")
         before = running.children()
-        assert {"postgres", "valkey", "simulator", "monitor", "web", "critical", "worker", "jobs", "beat"} == set(
-            before
-        )
         for name, process in before.items():
             process.kill()
             again = partial(running.runs_again, name, process)
