@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from time import time
@@ -120,3 +121,15 @@ def signed_in(name: str, role: Role) -> Client:
     user = User.objects.create_user(name, password="pw", role=role)
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     return client
+
+
+def get(client: Client, path: str, **headers: str) -> str:
+    """The page at `path`, which must be there."""
+    answer = client.get(path, headers=headers)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def text(html: str) -> str:
+    """What a page says, without its tags."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))

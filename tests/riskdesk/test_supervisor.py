@@ -164,12 +164,12 @@ SUPERVISED = """
     from pathlib import Path
     from riskdesk.console import Console
     from riskdesk.supervisor import Child, Supervisor
+    from tests.waiting import aeventually
 
     async def main():
         supervisor = Supervisor(Console(), Path(sys.argv[1]))
         supervisor.start(Child("sleeper", (sys.executable, "-c", "import signal; signal.pause()")))
-        while supervisor.kept["sleeper"].process is None:
-            await asyncio.sleep(0.01)
+        await aeventually(lambda: supervisor.kept["sleeper"].process is not None)
         print("pid", supervisor.kept["sleeper"].process.pid, flush=True)
         await asyncio.Event().wait()
 

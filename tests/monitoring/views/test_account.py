@@ -14,27 +14,12 @@ from django.test import Client
 from accounts import challenges
 from accounts.models import AuditEntry, ChallengeState, Role, User
 from monitoring import replica
-from tests.monitoring.book import adopt, breach, event, history, row, signed_in
+from tests.monitoring.book import adopt, breach, event, get, history, row, signed_in, text
 from tests.monitoring.wire import Wire
 from tests.monitoring.wire import event as told
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def officer() -> Client:
-    return signed_in("risk", Role.RISK_OFFICER)
-
-
-def get(client: Client, path: str, **headers: str) -> str:
-    answer = client.get(path, headers=headers)
-    assert answer.status_code == 200
-    return answer.content.decode()
-
-
-def text(html: str) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
 
 
 def chart(client: Client, query: str = "") -> dict[str, Any]:

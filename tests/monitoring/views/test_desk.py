@@ -4,43 +4,18 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
 from io import StringIO
 
 import pytest
 from django.test import Client
 
-from accounts.models import AuditEntry, Role, User
+from accounts.models import AuditEntry, Role
 from monitoring import replica
+from tests.monitoring.book import get, signed_in
 from tests.monitoring.wire import Wire, account, event, server
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def wire(redis_url: str) -> Iterator[Wire]:
-    replica.stop()
-    yield Wire(redis_url)
-    replica.stop()
-
-
-@pytest.fixture
-def officer() -> Client:
-    return signed_in("risk", Role.RISK_OFFICER)
-
-
-def signed_in(name: str, role: Role) -> Client:
-    client = Client()
-    user = User.objects.create_user(name, password="pw", role=role)
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client
-
-
-def get(client: Client, path: str, **headers: str) -> str:
-    answer = client.get(path, headers=headers)
-    assert answer.status_code == 200
-    return answer.content.decode()
 
 
 def accounts(html: str) -> list[str]:

@@ -13,7 +13,7 @@ from django.test import Client
 
 from accounts.models import AuditEntry, Role, Server
 from monitoring import replica
-from tests.monitoring.book import signed_in
+from tests.monitoring.book import get, signed_in, text
 from tests.monitoring.wire import Wire, server
 from tests.waiting import eventually
 
@@ -21,23 +21,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def officer() -> Client:
-    return signed_in("risk", Role.RISK_OFFICER)
-
-
-@pytest.fixture
 def head() -> Client:
     return signed_in("head", Role.HEAD_OF_RISK)
-
-
-def get(client: Client, path: str, **headers: str) -> str:
-    answer = client.get(path, headers=headers)
-    assert answer.status_code == 200
-    return answer.content.decode()
-
-
-def text(html: str) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
 
 
 def feeds(html: str) -> list[str]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from django.test import Client
 
 from accounts.models import AuditEntry, Role, User
-from tests.monitoring.book import adopt, breach, row, signed_in
+from tests.monitoring.book import adopt, breach, get, row, signed_in, text
 from tests.monitoring.wire import Wire
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -17,16 +15,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def trader() -> Client:
     return signed_in("toni", Role.TRADER)
-
-
-def get(client: Client, path: str) -> str:
-    answer = client.get(path)
-    assert answer.status_code == 200
-    return answer.content.decode()
-
-
-def text(html: str) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
 
 
 def toni() -> User:

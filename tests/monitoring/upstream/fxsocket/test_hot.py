@@ -15,6 +15,7 @@ from monitoring.upstream.base import FeedHealth
 from monitoring.upstream.fxsocket.decode import decode
 from monitoring.upstream.fxsocket.hot import hot_path
 from tests.monitoring.upstream.fxsocket.test_decode import BAD, GOOD
+from tests.waiting import aeventually
 
 NOW = datetime(2026, 11, 20, 10, 0, 5, tzinfo=UTC)  # just after the frames of the tests
 MONEY = st.one_of(st.none(), st.integers(-2000, 2000).map(lambda cents: cents / 100), st.floats(allow_nan=False))
@@ -48,7 +49,7 @@ def passed(frames: list[bytes]) -> tuple[list[Message], list[bytes], FeedHealth]
         )
         for frame in frames:
             take(frame)
-        await asyncio.sleep(0)
+        await aeventually(lambda: health.frames == len(frames), what="health is told of every frame")
 
     asyncio.run(run())
     return through, rest, health
