@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -92,12 +92,31 @@ class RunningDesk:
     def children(self) -> dict[str, psutil.Process]:
         """The running children by name, as the register has them."""
         entries = json.loads((self.state / "run" / "children.json").read_text(encoding="utf-8"))
-        return {name: psutil.Process(pid) for name, (pid, _) in entries.items() if psutil.pid_exists(pid)}
+        running = {}
+        for name, (pid, _) in entries.items():
+            with suppress(psutil.NoSuchProcess):
+                running[name] = psutil.Process(pid)
+        return running
 
-    def runs_again(self, name: str, old: psutil.Process) -> bool:
+    def kill(self, name: str) -> int:
+        """Kill the child that runs under this name now; its process number."""
+
+        def killed() -> int:
+            process = self.children().get(name)
+            if process is None:
+                return 0
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:  # it ended by itself just now: the next one is meant
+                return 0
+            return process.pid
+
+        return eventually(killed, within=30, what=f"{name} runs and is killed")
+
+    def runs_again(self, name: str, killed: int) -> bool:
         """Whether a child has a new process."""
         now = self.children().get(name)
-        return now is not None and now.pid != old.pid
+        return now is not None and now.pid != killed
 
     def stop(self, sent: signal.Signals = signal.SIGTERM) -> int:
         """Stop it in order; its exit code."""
@@ -211,12 +230,13 @@ def test_a_desk_survives_the_death_of_each_of_its_processes_and_ends_without_a_t
         everybody = {"postgres", "valkey", "simulator", "monitor", "web", "critical", "worker", "jobs", "beat"}
         # The workers start with the web; the ready line does not wait for them.
         eventually(lambda: set(running.children()) == everybody, within=30, what="every process runs")
-        before = running.children()
-        for name, process in before.items():
-            process.kill()
-            again = partial(running.runs_again, name, process)
+        for name in sorted(everybody):
+            killed = running.kill(name)
+            again = partial(running.runs_again, name, killed)
             eventually(again, within=30, what=f"{name} runs again")
             assert running.said(f"{name} was killed by SIGKILL")
+        print(*running.lines, sep="\n")  # shown when what follows fails: who ended when
+        eventually(lambda: set(running.children()) == everybody, within=30, what="every process runs again")
         processes = family(running)
         assert running.stop(signal.SIGINT) == 0
         eventually(lambda: all_gone(processes), within=5, what="every process has ended")
