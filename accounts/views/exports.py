@@ -27,8 +27,12 @@ def csv_response(filename: str, head: Iterable[str], rows: Iterable[Iterable[str
 
 def csv_refusal(form: Form) -> HttpResponseBadRequest:
     """Why there is no file: an empty one would say that nothing matches."""
-    said = "\n".join(f"{name}: {error}" for name, errors in form.errors.items() for error in errors)
-    return HttpResponseBadRequest(said + "\n", content_type="text/plain; charset=utf-8")
+    return refusal(f"{name}: {error}" for name, errors in form.errors.items() for error in errors)
+
+
+def refusal(complaints: Iterable[str]) -> HttpResponseBadRequest:
+    """Why there is no file, a line each."""
+    return HttpResponseBadRequest("\n".join(complaints) + "\n", content_type="text/plain; charset=utf-8")
 
 
 def harmless(cell: str) -> str:

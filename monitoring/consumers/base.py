@@ -79,6 +79,10 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels ha
         if even_hidden or not self.pace.hidden:
             self.outbox.put(kind, text)
 
+    def refuse(self, why: str) -> None:
+        """Answer what cannot be done as it was asked."""
+        self.outbox.put("error", encode({"v": PROTOCOL, "t": "error", "message": why}))
+
     def look(self) -> None:
         """Close a socket whose page stopped reading; called each second."""
         if self.pace.lost(monotonic()):
@@ -134,7 +138,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels ha
             await self._do(decode(text_data, bytes_data))
         except Refused as refusal:
             self._bad += 1
-            self.outbox.put("error", encode({"v": PROTOCOL, "t": "error", "message": str(refusal)}))
+            self.refuse(str(refusal))
             if self._bad >= BAD_MESSAGES:
                 await self.end(NONSENSE)
 

@@ -36,6 +36,8 @@ class DeskConsumer(LiveConsumer):
     async def subscribed(self, message: Sub) -> None:
         """Show a view: at once, or after the frame in flight, so that asking often costs nothing."""
         self._wanted = message
+        if said := DeskQuery.complaints_of(message.view):
+            self.refuse(" ".join(said))
         if self.pace.in_flight is None or self.group is None:
             self._show()
 

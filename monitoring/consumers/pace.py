@@ -18,6 +18,7 @@ class Pace:
     def __init__(self, now: float) -> None:
         self.hidden = False
         self.in_flight: int | None = None
+        self._newest = 0  # the highest seq ever sent
         self._sent_at = self._heard_at = now
         self._owed = Delta()
 
@@ -31,19 +32,17 @@ class Pace:
             self._owed = delta
             return None
         self._owed = Delta()
-        self.in_flight, self._sent_at = seq, now
+        self.in_flight, self._newest, self._sent_at = seq, seq, now
         return delta.encode(seq, ts)
 
     def restart(self, seq: int, now: float) -> None:
         """A snapshot goes out: it holds all that was owed."""
         self._owed = Delta()
-        self.in_flight, self._sent_at = seq, now
+        self.in_flight, self._newest, self._sent_at = seq, seq, now
 
     def ack(self, seq: int) -> bool:
         """Note an acknowledgement; False for one of a frame that was never sent."""
-        if self.in_flight is None:
-            return True
-        if seq > self.in_flight:
+        if seq > self._newest:
             return False
         if seq == self.in_flight:
             self.in_flight = None

@@ -11,6 +11,7 @@ from django.db import DatabaseError, connection
 
 from accounts.templatetags import formats
 from monitoring.live.publish import ServerRow
+from monitoring.replica.query import unknown
 from monitoring.replica.store import Replica
 
 Key = Callable[[ServerRow], Any]
@@ -40,7 +41,7 @@ MODE_WORDS = {"live": "Live", "dry_run": "Dry run"}
 
 @dataclass(frozen=True, slots=True)
 class FeedQuery:
-    """Which upstreams to show, in which order; nonsense asks nothing."""
+    """Which upstreams to show, in which order; nonsense asks nothing, and `complaints` says so."""
 
     q: str = ""
     state: str = ""  # "" | up | down
@@ -55,6 +56,16 @@ class FeedQuery:
             state if state in {"up", "down"} else "",
             sort if sort.removeprefix("-") in COLUMNS else "server",
         )
+
+    @staticmethod
+    def complaints(values: Mapping[str, str]) -> list[str]:
+        """What `parse` leaves out of these values, a sentence each."""
+        sort = values.get("sort", "")
+        found = [
+            unknown("state", values.get("state", ""), ("up", "down")),
+            unknown("column to sort by", sort.removeprefix("-") or sort, COLUMNS),
+        ]
+        return [said for said in found if said]
 
     def querystring(self, **changes: str) -> str:
         """The query as an address has it, without what says nothing."""

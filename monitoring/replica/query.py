@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from urllib.parse import parse_qsl, urlencode
 
@@ -37,6 +37,13 @@ SHORT = {column: short for short, column in SORTS.items()}
 STATES = ("ok", "warned", "breached", "paused", "unknown", "review")
 TEXT_LIMIT = 100
 WINDOW_LIMIT = 200
+FIELDS_LIMIT = 40
+KNOWN: dict[str, tuple[str, Collection[str]]] = {  # field: its name in a sentence, its values
+    "v": ("view", VIEWS),
+    "sev": ("severity", SEVERITIES),
+    "state": ("state", STATES),
+    "stale": ("value of stale", ("1",)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +62,36 @@ class DeskQuery:
 
     @classmethod
     def parse(cls, values: Mapping[str, str]) -> DeskQuery:
-        """From request.GET or the like; what is unknown or out of range is left out, never an error."""
+        """From request.GET or the like; what is unknown or out of range is left out, and `complaints` says so."""
         known = {name.name: str(values.get(name.name, "")).strip()[:TEXT_LIMIT] for name in fields(cls)}
-        checks: dict[str, Container[str]] = {"v": VIEWS, "sev": SEVERITIES, "state": STATES, "stale": ("1",)}
-        for name, allowed in checks.items():
+        for name, (_, allowed) in KNOWN.items():
             if known[name] not in allowed:
                 known[name] = ""
-        if known["sort"].lstrip("-") not in SORTS:
+        if known["sort"].removeprefix("-") not in SORTS:
             known["sort"] = ""
         return cls(**known)
 
     @classmethod
+    def complaints(cls, values: Mapping[str, str]) -> list[str]:
+        """What `parse` leaves out of these values, a sentence each."""
+        asked = {name.name: str(values.get(name.name, "")).strip() for name in fields(cls)}
+        found = [unknown(word, asked[name], allowed) for name, (word, allowed) in KNOWN.items()]
+        found.append(unknown("column to sort by", asked["sort"].removeprefix("-") or asked["sort"], SORTS))
+        found += [
+            f"Of {name} the first {TEXT_LIMIT} characters count." for name in asked if len(asked[name]) > TEXT_LIMIT
+        ]
+        return [said for said in found if said]
+
+    @classmethod
     def from_string(cls, text: str) -> DeskQuery:
         """From a query string as the browser sends it over the socket; one of too many fields asks nothing."""
-        try:
-            return cls.parse(dict(parse_qsl(text[:2000].lstrip("?"), max_num_fields=40)))
-        except ValueError:
-            return cls()
+        return cls.parse(_values(text) or {})
+
+    @classmethod
+    def complaints_of(cls, text: str) -> list[str]:
+        """What `from_string` leaves out, a sentence each."""
+        values = _values(text)
+        return [f"A view has {FIELDS_LIMIT} fields at most."] if values is None else cls.complaints(values)
 
     def effective(self) -> DeskQuery:
         """With the view's own filters filled in where the user has set none."""
@@ -89,7 +109,7 @@ class DeskQuery:
     @property
     def column(self) -> str:
         """The column sorted by; "" for the desk's own order (severity, then the share used)."""
-        return SORTS.get(self.sort.lstrip("-"), "")
+        return SORTS.get(self.sort.removeprefix("-"), "")
 
     @property
     def descending(self) -> bool:
@@ -100,3 +120,19 @@ class DeskQuery:
     def least_severity(self) -> int:
         """The lowest severity shown."""
         return SEVERITIES[self.sev]
+
+
+def _values(text: str) -> dict[str, str] | None:
+    """The fields of a query string, None for more of them than a desk could ask."""
+    try:
+        return dict(parse_qsl(text[:2000].lstrip("?"), max_num_fields=FIELDS_LIMIT))
+    except ValueError:
+        return None
+
+
+def unknown(word: str, asked: str, known: Iterable[str]) -> str:
+    """The sentence for a value that a field does not have, "" for one that it has or for none."""
+    names = [name for name in known if name]
+    if not asked or asked in names:
+        return ""
+    return f"There is no {word} “{asked[:TEXT_LIMIT]}”; there are: {', '.join(names)}."

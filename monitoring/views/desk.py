@@ -15,13 +15,14 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.permissions import access_desk, gate
-from accounts.views.exports import harmless
+from accounts.views.exports import harmless, refusal
 from monitoring import replica
 from monitoring.live.publish import AccountRow
 from monitoring.replica import WINDOW_LIMIT, DeskQuery
 from monitoring.views import filters
 from monitoring.views.filters import COLUMNS
 
+OFFSET_LIMIT = 1_000_000
 FIRST_PAINT = 60  # rows in the HTML; the socket's snapshot brings the rest of the window
 FIGURE = re.compile("[\u2212+]?[0-9][0-9,]*([.][0-9]+)?%?")
 CSV_FIELDS = [column.key for column in COLUMNS if column.key != "age"]
@@ -33,10 +34,14 @@ CSV_FIELDS = [column.key for column in COLUMNS if column.key != "age"]
 def desk(request: HttpRequest) -> HttpResponse:
     """The live table; an htmx request gets only the filter bar and the table."""
     query, offset = DeskQuery.parse(request.GET.dict()), _offset(request)
-    book = replica.get()
+    complaints = DeskQuery.complaints(request.GET)
+    if offset is None:
+        complaints.append(f"The offset is a whole number from 0 to {OFFSET_LIMIT:,}; the list is shown from its top.")
+    book, offset = replica.get(), offset or 0
     window = book.view(query, offset, WINDOW_LIMIT)
-    if offset and not window.ids:  # beyond the end: the list was longer when the address was made
-        offset = max(window.total - 1, 0) // WINDOW_LIMIT * WINDOW_LIMIT
+    if window.total and not window.ids:  # beyond the end: the list was longer when the address was made
+        complaints.append(f"The list has {window.total:,} accounts and none from {offset:,} on; this is its end.")
+        offset = (window.total - 1) // WINDOW_LIMIT * WINDOW_LIMIT
         window = book.view(query, offset, WINDOW_LIMIT)
     currencies, now_ms = book.choices("currency"), int(time() * 1000)
     context: dict[str, Any] = {
@@ -51,6 +56,7 @@ def desk(request: HttpRequest) -> HttpResponse:
         "pages": filters.pages(query, offset, window.total),
         "view": query.querystring(),
         "limit": WINDOW_LIMIT,
+        "complaints": complaints,
     }
     if request.headers.get("HX-Request") and not request.headers.get("HX-History-Restore-Request"):
         return render(request, "monitoring/_desk.html", context)
@@ -68,8 +74,9 @@ def desk(request: HttpRequest) -> HttpResponse:
 @gate(access_desk)
 def export(request: HttpRequest) -> HttpResponseBase:
     """Every account that passes the filters, in the order of the desk, as CSV."""
-    query = DeskQuery.parse(request.GET.dict())
-    book = replica.get()
+    if complaints := DeskQuery.complaints(request.GET):
+        return refusal(complaints)
+    query, book = DeskQuery.parse(request.GET.dict()), replica.get()
     window = book.view(query, 0, len(book.rows()))
     lines = _csv([book.cells(row) for row in window.rows])
     headers = {"Content-Disposition": 'attachment; filename="riskdesk.csv"'}
@@ -104,7 +111,7 @@ def _plain(text: str) -> str:
     return harmless(text)
 
 
-def _offset(request: HttpRequest) -> int:
-    """The first row's place in the list; nonsense is the beginning."""
-    text = request.GET.get("offset", "")
-    return min(int(text), 1_000_000) if text.isascii() and text.isdigit() and len(text) < 9 else 0
+def _offset(request: HttpRequest) -> int | None:
+    """The first row's place in the list, None for nonsense."""
+    text = request.GET.get("offset") or "0"
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 and int(text) <= OFFSET_LIMIT else None

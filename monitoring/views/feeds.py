@@ -17,7 +17,7 @@ from django.views.decorators.vary import vary_on_headers
 from accounts import servers
 from accounts.models import EnforcementMode, Server, User
 from accounts.permissions import access_enforcement, access_feeds, gate, may_enforce_server
-from accounts.views.exports import harmless
+from accounts.views.exports import harmless, refusal
 from monitoring import replica
 from monitoring.live.publish import ServerRow
 from monitoring.replica.feeds import MODE_WORDS, FeedQuery, feeds_page
@@ -37,12 +37,16 @@ class SwitchForm(forms.Form):
 def feeds(request: HttpRequest) -> HttpResponse:
     """The page; htmx gets the list alone; `?format=csv` the list as a file."""
     query = FeedQuery.parse(request.GET.dict())
+    complaints = FeedQuery.complaints(request.GET)
     if request.GET.get("format") == "csv":
+        if complaints:
+            return refusal(complaints)
         return _export(query.pick(replica.get().servers()))
     context = feeds_page(replica.get(), query, int(time() * 1000))
     if request.headers.get("HX-Request") and not request.headers.get("HX-History-Restore-Request"):
         return render(request, "monitoring/_feeds.html", context)
     context |= {
+        "complaints": complaints,
         "servers": [_switch(server) for server in Server.objects.order_by("name")],
         "may_switch": may_enforce_server(request.user),
         "live": "stale" if replica.get().health().live != "connected" else "reconnecting",

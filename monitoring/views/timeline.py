@@ -11,15 +11,17 @@ from zoneinfo import ZoneInfo
 
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 from accounts.models import Account
 from accounts.templatetags import formats
+from accounts.views.exports import refusal
 from monitoring import replica
 from monitoring.live.publish import EventRow
 from monitoring.models import Enforcement, RiskEvent
 from monitoring.objectives import EVENT_WORDS, OPERATOR_WORDS
 from monitoring.objectives.words import TITLES
+from monitoring.replica.query import unknown
 
 PER_PAGE = 25
 FRESH = 500  # of the whole book, as many as a replica keeps
@@ -47,13 +49,16 @@ def timeline(request: HttpRequest, account: Account, zone: str) -> dict[str, Any
         "events": items,
         "page": page,
         "kind": kind,
+        "complaint": _complaint(request),
         "kinds": [(name, EVENT_WORDS.get(name, name)) for name in _kinds(account)],
         "account_id": account.public_id,
     }
 
 
-def export(request: HttpRequest, account: Account) -> StreamingHttpResponse:
+def export(request: HttpRequest, account: Account) -> HttpResponseBase:
     """Every event that the filter leaves, with its enforcement, as CSV; times are ISO 8601 in UTC."""
+    if said := _complaint(request):
+        return refusal([said])
     headers = {"Content-Disposition": f'attachment; filename="riskdesk-{account.public_id}-events.csv"'}
     lines = _lines(_matching(account, _kind(request)))
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
@@ -62,6 +67,15 @@ def export(request: HttpRequest, account: Account) -> StreamingHttpResponse:
 def _kind(request: HttpRequest) -> str:
     asked = request.GET.get("kind", "")
     return asked if asked in EVENT_WORDS else ""
+
+
+def _complaint(request: HttpRequest) -> str:
+    """What of the query is left out, in words."""
+    page = request.GET.get("page") or "1"
+    said = unknown("kind of event", request.GET.get("kind", ""), EVENT_WORDS)
+    if not (page.isascii() and page.isdigit() and page.strip("0")):
+        said = f"{said} The page is a whole number from 1 on."
+    return said.strip()
 
 
 def _kinds(account: Account) -> list[str]:

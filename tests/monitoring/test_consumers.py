@@ -209,16 +209,22 @@ async def test_a_hidden_page_gets_alerts_and_no_figures(wire: Wire, officer: Use
 async def test_what_makes_no_sense_is_answered(wire: Wire, officer: User, text: str) -> None:
     desk = await page("/ws/desk/", officer)
     await desk.say(t="sub")
-    await desk.next("snap")
+    await desk.say(t="ack", seq=(await desk.next("snap"))["seq"])
     await desk.socket.send_to(text_data=text)
     assert (await desk.next("error"))["message"]
     await desk.socket.disconnect()
 
 
 @sockets
-async def test_a_view_of_too_many_fields_is_the_whole_desk(wire: Wire, officer: User) -> None:
+@pytest.mark.parametrize(
+    ("view", "said"), [("a=b&" * 60, "40 fields at most"), ("sev=evil&sort=x", "There is no severity “evil”")]
+)
+async def test_a_view_that_cannot_be_shown_is_the_whole_desk_and_said(
+    wire: Wire, officer: User, view: str, said: str
+) -> None:
     desk = await page("/ws/desk/", officer)
-    await desk.say(t="sub", view="a=b&" * 60)
+    await desk.say(t="sub", view=view)
+    assert said in (await desk.next("error"))["message"]
     assert (await desk.next("snap"))["total"] == 3
     await desk.socket.disconnect()
 

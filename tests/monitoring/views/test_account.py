@@ -119,8 +119,11 @@ def test_the_timeline_is_filtered_paged_and_alone_for_htmx(wire: Wire, officer: 
     assert "cleared" not in re.findall(r'data-event="(\w+)"', html)
     assert "26–30 of 30" in html
     assert 'data-query="?kind=warned&amp;page=2"' in html
-    for nonsense in ("?kind=x", "?page=-3", "?page=x&kind=%00"):
-        assert get(officer, f"/accounts/sim-1/{nonsense}").count('data-event="warned"') > 0
+    for nonsense, said in (("?kind=x", "There is no kind of event “x”"), ("?page=-3", "The page is a whole number")):
+        html = get(officer, f"/accounts/sim-1/{nonsense}")
+        assert said in html
+        assert html.count('data-event="warned"') > 0
+    assert officer.get("/accounts/sim-1/?kind=x&format=csv").status_code == 400
 
 
 def test_an_event_is_shown_before_postgresql_has_it_and_once_after(wire: Wire, officer: Client) -> None:

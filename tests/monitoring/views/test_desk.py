@@ -91,11 +91,39 @@ def test_a_place_beyond_the_end_shows_the_last_window(wire: Wire, officer: Clien
 
 
 @pytest.mark.parametrize(
-    "query", ["offset=-1", "offset=9e9", "sev=%00", "sort=-", "v=x&state=x&stale=x", "q=" + "x" * 5000]
+    ("query", "said"),
+    [
+        ("offset=-1", "The offset is a whole number from 0 to 1,000,000"),
+        ("offset=9e9", "The offset is a whole number"),
+        ("offset=200", "The list has 1 accounts and none from 200 on"),
+        ("sev=%00", "There is no severity"),
+        ("sort=-", "There is no column to sort by “-”"),
+        ("sort=evil", "There is no column to sort by “evil”; there are: sev, login,"),
+        ("sort=--dl", "There is no column to sort by “-dl”"),
+        ("v=x&state=y", "There is no view “x”"),
+        ("v=x&state=y", "There is no state “y”; there are: ok, warned"),
+        ("stale=x", "There is no value of stale “x”"),
+        ("q=" + "x" * 5000, "Of q the first 100 characters count."),
+    ],
 )
-def test_nonsense_in_the_address_is_never_an_error(wire: Wire, officer: Client, query: str) -> None:
+def test_nonsense_in_the_address_is_said_on_the_page(wire: Wire, officer: Client, query: str, said: str) -> None:
     wire.put("sim-1")
-    get(officer, f"/desk/?{query}")
+    found = re.search(r'<ul class="errorlist" role="alert">(.*?)</ul>', get(officer, f"/desk/?{query}"))
+    assert found
+    assert said in found[1]
+
+
+def test_a_good_address_and_an_empty_list_are_no_complaint(wire: Wire, officer: Client) -> None:
+    assert "errorlist" not in get(officer, "/desk/?offset=0&v=&sev=watch")
+    wire.put("sim-1")
+    assert "errorlist" not in get(officer, "/desk/?sort=-dl&v=near-breach&sev=watch&stale=1&q=x&state=ok&tour=1")
+
+
+def test_no_export_of_another_list_than_the_one_asked_for(wire: Wire, officer: Client) -> None:
+    wire.put("sim-1")
+    answer = officer.get("/desk/export.csv?sev=evil")
+    assert answer.status_code == 400
+    assert answer.content.decode() == "There is no severity “evil”; there are: watch, warning, critical, breached.\n"
 
 
 def test_dry_run_is_said_on_the_page(wire: Wire, officer: Client) -> None:

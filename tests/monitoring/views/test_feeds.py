@@ -72,7 +72,11 @@ def test_the_list_is_filtered_sorted_and_alone_for_htmx(wire: Wire, officer: Cli
     html = get(officer, "/feeds/?q=nobody", **{"HX-Request": "true"})
     assert html.lstrip().startswith('<div id="feeds"')
     assert "No upstream matches." in html
-    assert feeds(get(officer, "/feeds/?sort=%00&state=x&q=%00")) == []
+    assert feeds(get(officer, "/feeds/?q=%00")) == []
+    wrong = get(officer, "/feeds/?sort=evil&state=x")
+    assert "There is no column to sort by “evil”; there are: server, state," in wrong
+    assert "There is no state “x”; there are: up, down." in wrong
+    assert officer.get("/feeds/?state=x&format=csv").status_code == 400
     assert 'aria-sort="descending"' in get(officer, "/feeds/?sort=-frames")
 
 
