@@ -9,6 +9,7 @@ raises. `n` rises by one over all files of a shard, so that a reader can say "ev
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 import zlib
@@ -62,8 +63,10 @@ def decode_line(line: bytes) -> Record | None:
 
 
 def segments(directory: Path, shard: str) -> list[Path]:
-    """A shard's files, oldest record first."""
-    return sorted(directory.glob(f"{shard}-*{SUFFIX}"), key=first_of)
+    """A shard's files, oldest record first; those of a shard whose name only begins alike are not among them."""
+    ours = re.compile(rf"{re.escape(shard)}-\d{{8,}}-\d{{12,}}{re.escape(SUFFIX)}")
+    found = directory.iterdir() if directory.is_dir() else ()
+    return sorted((file for file in found if ours.fullmatch(file.name)), key=first_of)
 
 
 def first_of(segment: Path) -> int:

@@ -109,3 +109,19 @@ def test_what_a_full_disk_cut_off_does_not_spoil_the_next_line(tmp_path: Path) -
     again.append("event", AT, {"number": 2})
     again.close()
     assert [body for _, body in bodies(tmp_path)] == [{"number": 1}, {"number": 2}]
+
+
+def test_a_shard_whose_name_begins_alike_keeps_its_own_journal(tmp_path: Path) -> None:
+    """`main` and `main-2` in one folder: neither numbers on, reads nor prunes the other's records."""
+    books = {shard: Journal(tmp_path, shard, 1, segment_bytes=1) for shard in ("main", "main-2")}
+    (tmp_path / "main-copy.jsonl").write_text("not a journal")
+    for shard, book in books.items():
+        for number in range(3):
+            book.append("event", AT, {"of": shard, "number": number})
+    assert bodies(tmp_path) == [(n + 1, {"of": "main", "number": n}) for n in range(3)]
+    books["next"] = Journal(tmp_path, "main", 2)
+    assert books["next"].last_n == 3
+    books["next"].prune(3)
+    assert len(list(books["main-2"].read())) == 3
+    for book in books.values():
+        book.close()
