@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection, transaction
+from msgspec.structs import replace
 
 from accounts import audit, challenges
 from accounts.models import Account, Challenge, ChallengeState, Server
@@ -225,10 +226,14 @@ class Book:
 
 
 def beyond_a_floor(rule_set: RuleSet, listing: Resync) -> str:
-    """Why an account as listed would breach at once; empty when it would not."""
+    """Why an account as listed would breach at once; empty when it would not.
+
+    One that is offline now counts by its last figures too: else its return would be taken for a breach of our watch.
+    """
     scratch = Snapshot()
     scratch.add(listing.account_id, rule_set)
-    for event in process(scratch, listing):
+    online = replace(listing, data=replace(listing.data, status="connected"))
+    for event in process(scratch, online):
         if event.event == "breached":
             return event.reason
     return ""

@@ -38,8 +38,9 @@ def with_book(work: Callable[[Book], Coroutine[Any, Any, T]], kind: str = "fxsoc
     return asyncio.run(run())
 
 
-def listing(account_id: str, balance: float, equity: float) -> Resync:
-    return Resync(account_id=account_id, ts=AT, data=AccountFigures(balance, equity, currency="USD"), positions=())
+def listing(account_id: str, balance: float, equity: float, status: str = "connected") -> Resync:
+    figures = AccountFigures(balance, equity, currency="USD", status=status)
+    return Resync(account_id=account_id, ts=AT, data=figures, positions=())
 
 
 @pytest.mark.parametrize(("first", "then"), [("simulator", "fxsocket"), ("fxsocket", "simulator")])
@@ -68,3 +69,12 @@ def test_an_adoption_that_is_cut_off_before_its_review_leaves_nothing(settings: 
     assert not Challenge.objects.filter(state="active").exists()
     entries = with_book(lambda book: book.adopt(late, datetime(2026, 11, 20, 10, 1, tzinfo=UTC)))
     assert entries["acc_late"].in_review
+
+
+@pytest.mark.parametrize("status", ["connected", "connecting", "disconnected", "error"])
+def test_who_is_beyond_a_floor_at_adoption_goes_to_review_also_while_offline(status: str) -> None:
+    """Judged later, when it is back, it would be closed for what it brought along."""
+    plans.ensure_default_plans()
+    late = [listing("acc_late", 100_000.0, 80_000.0, status), listing("acc_well", 100_000.0, 95_000.0, status)]
+    entries = with_book(lambda book: book.adopt(late, AT))
+    assert (entries["acc_late"].in_review, entries["acc_well"].in_review) == (True, False)
