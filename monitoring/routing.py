@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from channels.security.websocket import WebsocketDenier
+from django.urls import path, re_path
 
 from monitoring.consumers import AccountPageConsumer, DeskConsumer, FeedsConsumer, MePageConsumer
 
@@ -11,4 +12,5 @@ websocket_urlpatterns = [
     path("ws/me/", MePageConsumer.as_asgi()),
     path("ws/account/<str:public_id>/", AccountPageConsumer.as_asgi()),
     path("ws/feeds/", FeedsConsumer.as_asgi()),
+    re_path("", WebsocketDenier.as_asgi()),  # without it, whoever guesses fills the log with tracebacks
 ]

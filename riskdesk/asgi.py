@@ -11,16 +11,17 @@ pages = get_asgi_application()  # before the imports below, which need the apps 
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 
+from accounts.permissions.origins import SameOrigin  # noqa: E402
 from monitoring import replica  # noqa: E402
 from monitoring.routing import websocket_urlpatterns  # noqa: E402
+from riskdesk.heads import WithoutBodies  # noqa: E402
 
 replica.start()  # Daphne has no lifespan: the copy of the book begins with the process
 
 application = ProtocolTypeRouter(
     {
-        "http": pages,
-        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+        "http": WithoutBodies(pages),
+        "websocket": SameOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )

@@ -18,6 +18,7 @@ from accounts.permissions.roles import (
     may_enforce_server,
     may_watch_account,
     may_watch_desk,
+    may_watch_own_accounts,
     role_of,
 )
 from accounts.permissions.sockets import PEOPLE_STREAM, SocketUser, announce_change, own_accounts, socket_user
@@ -44,6 +45,7 @@ __all__ = [
     "may_enforce_server",
     "may_watch_account",
     "may_watch_desk",
+    "may_watch_own_accounts",
     "own_accounts",
     "role_of",
     "sign_out",

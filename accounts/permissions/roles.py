@@ -105,6 +105,11 @@ def may_watch_desk(role: str) -> bool:
     return role in WATCHES_DESK
 
 
+def may_watch_own_accounts(role: str) -> bool:
+    """For sockets, without the ORM: whether the role has a page of its own accounts."""
+    return role == Role.TRADER
+
+
 def may_watch_account(role: str, user_id: int, trader_id: int | None) -> bool:
     """For sockets, without the ORM: whether the user sees an account that `trader_id` owns."""
     return role in WATCHES_DESK or (role == Role.TRADER and trader_id is not None and trader_id == user_id)

@@ -15,7 +15,7 @@ from typing import Any
 from channels.db import database_sync_to_async
 from django.template.loader import render_to_string
 
-from accounts.permissions import SocketUser, may_watch_desk, own_accounts
+from accounts.permissions import SocketUser, may_watch_desk, may_watch_own_accounts, own_accounts
 from monitoring import replica
 from monitoring.consumers.base import LiveConsumer
 from monitoring.consumers.messages import Sub
@@ -31,6 +31,7 @@ class AccountConsumer(LiveConsumer):
     """`/ws/account/<public_id>/`: the risk team any account, a trader his own."""
 
     refusal = "You can only watch your own accounts."
+    ids: tuple[str, ...] = ()  # what it tells of, since it was opened
 
     def fragments_of(self, row: AccountRow) -> Fragments:
         """The HTML that the page shows of an account, besides its cells; called in a worker thread."""
@@ -42,7 +43,7 @@ class AccountConsumer(LiveConsumer):
 
     async def wanted(self, user: SocketUser) -> tuple[str, ...]:
         """The accounts that this socket is about."""
-        return (str(self.scope["url_route"]["kwargs"]["public_id"]),)
+        return (str(self.scope["url_route"]["kwargs"]["public_id"]).replace("\0", "\ufffd"),)  # PostgreSQL takes no NUL
 
     async def allowed(self, user: SocketUser) -> bool:
         """The risk team, or the owner of each account asked for."""
@@ -53,7 +54,7 @@ class AccountConsumer(LiveConsumer):
     async def opened(self) -> None:
         """Begin to tell, each second."""
         assert self.user is not None
-        self.ids: tuple[str, ...] = await self.wanted(self.user)
+        self.ids = await self.wanted(self.user)
         self.seq: int = 0
         self._state: dict[str, Cells] = {}
         self._rows: dict[str, AccountRow] = {}
@@ -119,7 +120,11 @@ class AccountConsumer(LiveConsumer):
 
 
 class OwnAccountsConsumer(AccountConsumer):
-    """`/ws/me/`: every account of the trader who is signed in."""
+    """`/ws/me/`: every account of the trader who is signed in; once one is taken from him, the page must load again."""
+
+    async def allowed(self, user: SocketUser) -> bool:
+        """A trader, as long as all that is told is his."""
+        return may_watch_own_accounts(user.role) and set(self.ids) <= await own_accounts(user.id)
 
     async def wanted(self, user: SocketUser) -> tuple[str, ...]:
         """His own accounts, as of now."""

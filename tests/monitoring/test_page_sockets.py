@@ -15,7 +15,8 @@ from django.conf import settings
 from django.db import connections
 from django.test import Client
 
-from accounts.models import AuditEntry, Role, User
+from accounts.models import Account, AuditEntry, Role, User
+from accounts.permissions import announce_change
 from monitoring import replica
 from monitoring.routing import websocket_urlpatterns
 from tests.monitoring.book import adopt, row
@@ -161,6 +162,34 @@ async def test_another_traders_socket_is_refused_and_audited(wire: Wire) -> None
         await refused(path, trader)
     for path in ("/ws/account/sim-1/", "/ws/me/", "/ws/feeds/"):
         assert await (await open_socket(path, None)).code() == 4401
+
+
+async def test_an_account_that_is_taken_from_a_trader_leaves_his_page_at_once(wire: Wire) -> None:
+    trader = await user("toni", Role.TRADER)
+    await aadopt("sim-1", trader)
+    await aadopt("sim-2", trader)
+    wire.publish([row("sim-1"), row("sim-2")])
+    socket = await open_socket("/ws/me/", trader)
+    await socket.say(t="sub", view="account=sim-2")
+    await socket.until("snap")
+    await Account.objects.filter(public_id="sim-1").aupdate(trader=None)
+    await sync_to_async(announce_change)(trader.pk)
+    assert await socket.code() == 4403  # the page loads again, without it
+
+
+async def test_a_traders_own_socket_is_for_traders(wire: Wire) -> None:
+    await refused("/ws/me/", await user("risk", Role.RISK_OFFICER))
+
+
+async def test_an_id_that_no_account_has_is_no_defect(wire: Wire) -> None:
+    socket = await open_socket("/ws/account/a\0b/", await user("risk", Role.RISK_OFFICER))
+    await socket.say(t="sub", view="")
+    assert (await socket.until("snap"))["order"] == []
+    await socket.leave()
+
+
+async def test_an_address_that_nobody_serves_is_refused_before_it_opens() -> None:
+    assert await WebsocketCommunicator(application, "/ws/nothing/").connect(timeout=8) == (False, 1000)
 
 
 async def test_the_feeds_follow_the_pages_query(wire: Wire) -> None:
