@@ -16,7 +16,9 @@ from msgspec.structs import replace
 
 Instant = Annotated[datetime, Meta(tz=True)]
 Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
-Sequence = Annotated[int, Meta(ge=0, le=1 << 53)]
+Sequence = Annotated[int, Meta(ge=0, lt=1 << 53)]
+Count = Annotated[int, Meta(ge=0, lt=1 << 31)]
+Leverage = Annotated[int, Meta(gt=-(1 << 31), lt=1 << 31)]
 Lots = Annotated[float, Meta(ge=0)]
 # Below a trillion a double holds every cent, and the sum of four such figures is right to a tenth of one.
 Amount = Annotated[float, Meta(gt=-1e12, lt=1e12)]
@@ -37,9 +39,9 @@ class AccountFigures(Struct, frozen=True, gc=False):
     free_margin: Amount | None = None
     margin_level: float | None = None
     currency: str | None = None
-    leverage: int | None = None
+    leverage: Leverage | None = None
     status: str = "connected"
-    open_positions: int | None = None
+    open_positions: Count | None = None
 
     @property
     def credit_given(self) -> bool:

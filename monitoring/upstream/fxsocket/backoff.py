@@ -4,7 +4,6 @@ from __future__ import annotations
 
 BASE_S = 0.25
 CAP_S = 30.0
-QUICK_S = 0.25
 STABLE_S = 10.0  # a connection that held so long starts the count anew
 
 

@@ -17,9 +17,8 @@ from datetime import UTC, datetime
 
 from monitoring.engine.messages import AccountMessage, Resync
 from monitoring.upstream.base import Reached, Refusal, UpstreamError
-from monitoring.upstream.fxsocket.decode import decode
+from monitoring.upstream.fxsocket.decode import AHEAD, decode
 from monitoring.upstream.fxsocket.execution import FxSocketExecution
-from monitoring.upstream.fxsocket.hot import AHEAD
 from monitoring.upstream.fxsocket.wire import Control
 
 HOLD_S = 3.0

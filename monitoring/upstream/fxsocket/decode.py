@@ -6,7 +6,7 @@ again at leisure (`lenient.py`): another spelling of the same thing is brought i
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -37,12 +37,16 @@ from monitoring.upstream.fxsocket import lenient
 from monitoring.upstream.fxsocket.wire import Control, OrderClosed, OrderOpened
 
 MAX_FRAME = 1 << 20  # bytes
-MAX_SEQ = 1 << 53
 LARGEST = (1 << 53) / 100  # above it floats skip cents
 CENT = Decimal("0.01")
+# How far ahead of our clock a time may be: one bad frame from later must not begin days that have not come.
+AHEAD = timedelta(minutes=5)
 CURRENCIES: frozenset[str | None] = KNOWN | {None}
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+# What our own stores can hold: a ticket beyond it, or a time that has no date in UTC, could not be written down.
+WHOLE = range(-(1 << 63), 1 << 64)
+FIRST_INSTANT, LAST_INSTANT = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 Data = bytes | bytearray | memoryview | str
 WireMessage = (
@@ -114,12 +118,15 @@ def _envelope_problem(message: Envelope, latest: datetime) -> tuple[str, str] | 
     """Why a well-formed envelope cannot be trusted, as (reason, detail), or None."""
     if not message.account_id.isprintable():
         return "bad_text", "control character - at `$.account_id`"
-    if message.ts >= latest:
-        return "future_time", f"{message.ts.isoformat()} is too far ahead - at `$.ts`"
-    if message.ts <= EARLIEST:
-        return "bad_time", f"{message.ts.isoformat()} is before this century - at `$.ts`"
-    if message.seq is not None and message.seq >= MAX_SEQ:
-        return "out_of_range", f"{message.seq} is no sequence number - at `$.seq`"
+    return time_problem(message.ts, latest, "$.ts")
+
+
+def time_problem(ts: datetime, latest: datetime, place: str) -> tuple[str, str] | None:
+    """Why a time cannot move an account's days, as (reason, detail), or None."""
+    if ts >= latest:
+        return "future_time", f"{ts.isoformat()} is too far ahead - at `{place}`"
+    if ts <= EARLIEST:
+        return "bad_time", f"{ts.isoformat()} is before this century - at `{place}`"
     return None
 
 
@@ -136,11 +143,22 @@ def _data_problem(message: WireMessage, data: Data) -> tuple[str, str] | None:
     return details_problem(figures)
 
 
+def date_problem(instant: datetime, place: str) -> tuple[str, str] | None:
+    """Why a time that moves nothing (the end of a lock) cannot be kept, as (reason, detail), or None."""
+    if FIRST_INSTANT <= instant <= LAST_INSTANT:
+        return None
+    return "bad_time", f"{instant.isoformat()} has no date in UTC - at `{place}`"
+
+
 def details_problem(details: msgspec.Struct) -> tuple[str, str] | None:
-    """Why a position or an operation cannot be trusted, as (reason, detail), or None."""
+    """Why a position, an operation or a lock cannot be trusted, as (reason, detail), or None."""
     for name, value in asdict(details).items():
         if isinstance(value, float) and abs(value) > LARGEST:
             return "out_of_range", f"{value!r} is too large - at `$.data.{name}`"
+        if isinstance(value, int) and value not in WHOLE:
+            return "out_of_range", f"a number of {value.bit_length()} bits is too large - at `$.data.{name}`"
+        if isinstance(value, datetime) and (problem := date_problem(value, f"$.data.{name}")) is not None:
+            return problem
     if isinstance(details, Position) and details.type.upper() not in {"BUY", "SELL"}:
         return "wrong_value", f"a position is BUY or SELL, not {details.type!r} - at `$.data.type`"
     return None

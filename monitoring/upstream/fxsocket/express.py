@@ -44,7 +44,13 @@ class Line(asyncio.Protocol):
         self._answer: asyncio.Future[Answer] | None = None
         self._head: h11.Response | None = None
         self._body = bytearray()
-        self.idle_since = asyncio.get_running_loop().time()
+        self.idle_since = self._born = asyncio.get_running_loop().time()
+        self._answered = False
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the upstream ended it as soon as it stood, so that another would fare no better."""
+        return not self._answered and asyncio.get_running_loop().time() - self._born < RETRY_S
 
     @property
     def usable(self) -> bool:
@@ -109,6 +115,7 @@ class Line(asyncio.Protocol):
     def _finish(self) -> None:
         answer, head = self._answer, self._head
         self._answer = self._head = None
+        self._answered = True
         again = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
         if again:
             self._http.start_next_cycle()
@@ -149,6 +156,7 @@ class Express:
         self._lines: set[Line] = set()
         self._keeper: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
+        self._cut = False  # a line was ended as soon as it stood
 
     def open(self) -> None:
         """Begin to keep lines ready; opening twice is harmless."""
@@ -192,6 +200,7 @@ class Express:
 
     def gone(self, line: Line) -> None:
         """A line has ended."""
+        self._cut |= line.cut_short
         self._lines.discard(line)
         if line in self._idle:
             self._idle.remove(line)
@@ -203,13 +212,14 @@ class Express:
         line.end()
 
     async def _keep(self) -> None:
-        """Connect what is missing, replace what stood idle for long; ask an upstream that refuses once a second."""
+        """Connect what is missing, replace what stood idle long; an upstream that refuses is asked once a second."""
         while True:
             self._wanted.clear()
             refused = False
-            while len(self._idle) < self._ready and len(self._lines) < MOST and not refused:
+            while len(self._idle) < self._ready and len(self._lines) < MOST and not (refused or self._cut):
                 refused = not await self._connect()
-            if refused:
+            if refused or self._cut:
+                self._cut = False
                 await asyncio.sleep(RETRY_S)
                 continue
             try:

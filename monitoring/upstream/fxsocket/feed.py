@@ -17,7 +17,7 @@ from monitoring.engine.messages import (
     Link,
 )
 from monitoring.upstream.base import Deliver, FeedHealth, OnRefusal, Reached, Refusal, UpstreamConfig
-from monitoring.upstream.fxsocket.backoff import QUICK_S, STABLE_S, delay, slow
+from monitoring.upstream.fxsocket.backoff import STABLE_S, delay, slow
 from monitoring.upstream.fxsocket.decode import decode
 from monitoring.upstream.fxsocket.execution import FxSocketExecution
 from monitoring.upstream.fxsocket.hot import hot_path
@@ -44,11 +44,11 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Setback:
-    """Why there is no connection now, and how long to wait: `wait` None means by the backoff."""
+    """Why there is no connection now, and how long to wait at the least; the backoff may be longer."""
 
     state: State
     reason: str
-    wait: float | None = None
+    wait: float = 0.0
 
 
 class FxSocketFeed:
@@ -88,7 +88,7 @@ class FxSocketFeed:
             setback = await self._connection()
             if asyncio.get_running_loop().time() - began >= self._timing.stable:
                 attempt = 0
-            wait = delay(attempt, self._chance()) if setback.wait is None else setback.wait
+            wait = max(delay(attempt, self._chance()), setback.wait)
             attempt += 1
             self.health.next_attempt_at = datetime.now(UTC) + timedelta(seconds=wait)
             self._link(setback.state, setback.reason)
@@ -241,14 +241,14 @@ class FxSocketFeed:
         if ended.code in {BAD_KEY, NO_SCOPE}:
             return Setback("auth_failed", words, slow(self._chance()))
         if ended.code == RESTART:
-            return Setback("disconnected", "the upstream restarts (1012)", QUICK_S * self._chance())
+            return Setback("disconnected", "the upstream restarts (1012)")
         return Setback("disconnected", words)
 
     def _not_let_in(self, refused: StreamRefused) -> Setback:
         if refused.status in {401, 403}:
             return Setback("auth_failed", f"the key is refused (HTTP {refused.status})", slow(self._chance()))
         state: State = "maintenance" if refused.status == 503 else "disconnected"
-        return Setback(state, str(refused), refused.retry_after)
+        return Setback(state, str(refused), refused.retry_after or 0.0)
 
 
 def _nowhere(message: object, received_at: datetime) -> None:

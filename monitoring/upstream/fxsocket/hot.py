@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Protocol
 
 from monitoring.engine.messages import AccountMessage, AccountUpdate
 from monitoring.upstream.base import Deliver, FeedHealth
-from monitoring.upstream.fxsocket.decode import CURRENCIES, EARLIEST, MAX_FRAME, WIRE_ERRORS, decode_wire
+from monitoring.upstream.fxsocket.decode import AHEAD, CURRENCIES, EARLIEST, MAX_FRAME, WIRE_ERRORS, decode_wire
 
-# How far ahead of our clock a time may be: one bad frame from later must not begin days that have not come.
-AHEAD = timedelta(minutes=5)
 Other = Callable[[bytes, datetime, datetime], None]  # (frame, received_at, latest time that it may have)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from monitoring.upstream.base import ActionResult, ActionStatus
@@ -9,6 +11,7 @@ from monitoring.upstream.fxsocket.rest import BadBody, parse_object
 
 PLACED, DONE, PARTIAL, NO_CHANGE = 10008, 10009, 10010, 10025
 TAKEN = frozenset({0, PLACED, DONE, PARTIAL, NO_CHANGE})  # return codes of the trading server that are no refusal
+LONGEST_WAIT_S = 300.0
 TEXT = 300  # characters of the upstream's own words that are kept
 
 
@@ -26,13 +29,24 @@ def outcome(status: int, body: bytes, retry_after: float | None = None) -> Actio
     return ActionResult(_refused(status, code), status, code, message, retry_after, request_id=_request_id(reply))
 
 
-def parse_retry_after(value: str | None) -> float | None:
-    """Seconds of a `Retry-After` header, at most five minutes; None when absent or a date."""
-    try:
-        seconds = float(value) if value is not None else None
-    except ValueError:
+def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
+    """Seconds of a `Retry-After` header (a number or a date), at most five minutes; None where it says neither."""
+    if value is None:
         return None
-    return None if seconds is None or not seconds >= 0 else min(seconds, 300.0)  # NaN is no time
+    try:
+        seconds = float(value)
+    except ValueError:
+        date = _http_date(value)
+        seconds = -1.0 if date is None else max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
+    return None if not seconds >= 0 else min(seconds, LONGEST_WAIT_S)  # NaN is no time
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def _refused(status: int, code: str) -> ActionStatus:

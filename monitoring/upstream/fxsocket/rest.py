@@ -10,7 +10,14 @@ from msgspec import Raw, Struct
 
 from monitoring.engine.messages import AccountFigures, Identifier, Instant, Position, Resync, Sequence
 from monitoring.upstream.base import Refusal
-from monitoring.upstream.fxsocket.decode import canonical_position, details_problem, figures_problem
+from monitoring.upstream.fxsocket.decode import (
+    AHEAD,
+    canonical_position,
+    date_problem,
+    details_problem,
+    figures_problem,
+    time_problem,
+)
 from monitoring.upstream.fxsocket.lenient import refusal_of
 
 
@@ -90,7 +97,7 @@ def parse_account(body: bytes, now: datetime) -> Resync | Refusal:
     account_id = row.account_id or row.id
     if account_id is None or not account_id.isprintable():
         return Refusal("missing_field", "an account without an id - at `$.id`")
-    problem = figures_problem(row)
+    problem = figures_problem(row) or _times_problem(row, now)
     if problem is not None:
         return Refusal(problem[0], problem[1], account_id)
     return Resync(
@@ -106,6 +113,16 @@ def parse_account(body: bytes, now: datetime) -> Resync | Refusal:
         group=row.group or "",
         name=row.name or "",
     )
+
+
+def _times_problem(row: AccountRow, now: datetime) -> tuple[str, str] | None:
+    """As for frames: a reading from the far future would begin days that have not come."""
+    problem = None
+    if row.last_updated is not None:
+        problem = time_problem(row.last_updated, now + AHEAD, "$.last_updated")
+    if problem is None and row.locked_until is not None:
+        problem = date_problem(row.locked_until, "$.locked_until")
+    return problem
 
 
 def parse_positions(body: bytes, account_id: str) -> tuple[Position, ...] | Refusal:

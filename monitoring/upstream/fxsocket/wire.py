@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from monitoring.engine.messages import ClosedPosition, Envelope, Position
+from monitoring.engine.messages import ClosedPosition, Count, Envelope, Position
 
 CONTROL_TYPES = frozenset(
     {
@@ -28,7 +28,7 @@ class Control(Struct, frozen=True):
     """A frame about no account: greetings, answers, notices. Those about an account become `AccountNotice`."""
 
     type: str
-    dropped: int = 0  # of `warning`: frames that the upstream left out for a slow reader
+    dropped: Count = 0  # of `warning`: frames that the upstream left out for a slow reader
     code: str = ""  # of `error`
     message: str = ""
 

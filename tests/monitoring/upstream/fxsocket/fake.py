@@ -53,6 +53,7 @@ class FakeUpstream:
         self.sockets: list[web.WebSocketResponse] = []
         self.upgrades: list[web.Request] = []
         self.refuse_upgrade: Answer | None = None
+        self.close_with: int | None = None  # every new socket ends at once with this code
         self.answers_pings = True
         self.page_size = 1000
         self.hold: dict[str, asyncio.Event] = {}  # path -> the answer waits for it
@@ -110,6 +111,8 @@ class FakeUpstream:
         socket = web.WebSocketResponse(autoping=False)
         await socket.prepare(request)
         self.sockets.append(socket)
+        if self.close_with is not None:
+            await socket.close(code=self.close_with)
         async for message in socket:
             if message.type == WSMsgType.PING and self.answers_pings:
                 await socket.pong(message.data)

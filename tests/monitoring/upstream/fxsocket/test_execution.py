@@ -11,6 +11,7 @@ import pytest
 
 from monitoring.upstream.base import ActionStatus, UpstreamConfig, UpstreamError
 from monitoring.upstream.fxsocket.execution import FxSocketExecution
+from monitoring.upstream.fxsocket.outcome import parse_retry_after
 from tests.monitoring.upstream.fxsocket.fake import KEY, FakeUpstream, position, row
 from tests.waiting import aeventually
 
@@ -161,6 +162,45 @@ async def test_positions_that_cannot_be_trusted_are_no_truth(
     upstream.positions["a"] = bad
     with pytest.raises(UpstreamError):
         await execution.read_account("a")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("last_updated", "2090-01-01T00:00:00Z", "future_time"),
+        ("last_updated", "0001-01-01T00:00:00Z", "bad_time"),
+        ("locked_until", "9999-12-31T23:59:59-23:59", "bad_time"),
+        ("open_positions", 1 << 70, "out_of_range"),
+    ],
+)
+async def test_a_reading_that_no_day_could_follow_is_no_truth(
+    upstream: FakeUpstream, execution: FxSocketExecution, field: str, value: Any, reason: str
+) -> None:
+    upstream.accounts["a"] = row("a") | {field: value}
+    with pytest.raises(UpstreamError, match=f"{reason}: .*{field}"):
+        await execution.read_account("a")
+    assert await execution.list_accounts() == []
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("0", 0),
+        ("2.5", 2.5),
+        ("86400", 300),
+        ("inf", 300),
+        ("nan", None),
+        ("-1", None),
+        ("soon", None),
+        ("Fri, 20 Nov 2026 10:00:07 GMT", 7),
+        ("Fri, 20 Nov 2026 09:00:00 GMT", 0),
+        ("Sun, 20 Nov 2033 10:00:00 GMT", 300),
+        ("Fri, 20 Nov 99999 10:00:07 GMT", None),
+    ],
+)
+def test_when_to_ask_again_is_a_number_or_a_date(header: str | None, seconds: float | None) -> None:
+    assert parse_retry_after(header, datetime(2026, 11, 20, 10, tzinfo=UTC)) == seconds
 
 
 async def test_warm_connections_are_there_before_they_are_needed(

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from monitoring.upstream.fxsocket import express as module
 from monitoring.upstream.fxsocket.express import READY, Express, LineLost
 from tests.waiting import aeventually
 
@@ -149,3 +150,21 @@ async def test_closing_loses_what_is_under_way() -> None:
         with pytest.raises(LineLost):
             await answer
         peer.gate.set()
+
+
+async def test_an_upstream_that_hangs_up_at_once_is_asked_with_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_S", 0.2)
+    calls: list[asyncio.StreamWriter] = []
+
+    def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        calls.append(writer)
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    lines = Express(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", {}, total_s=1.0, connect_s=1.0)
+    async with server:
+        began = asyncio.get_running_loop().time()
+        lines.open()
+        await aeventually(lambda: len(calls) > 3 * READY)
+        assert asyncio.get_running_loop().time() - began > 0.5
+        await lines.close()

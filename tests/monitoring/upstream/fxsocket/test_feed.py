@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from monitoring.engine.messages import AccountLifecycle, AccountNotice, ConnectionLost, Link, PositionOpened
+from monitoring.upstream.base import FeedHealth
 from tests.monitoring.upstream.fxsocket.conftest import running
 from tests.monitoring.upstream.fxsocket.fake import KEY, FakeUpstream, now_text, position, row, update
 from tests.waiting import aeventually
@@ -206,6 +208,12 @@ async def test_a_key_that_expires_on_the_open_socket_is_said_too(upstream: FakeU
         assert "4401" in desk.feed.health.reason
 
 
+def wait_of(health: FeedHealth) -> float | None:
+    """Seconds to the next attempt, where one is due."""
+    due = health.next_attempt_at
+    return None if due is None else (due - datetime.now(UTC)).total_seconds()
+
+
 async def test_an_upstream_that_is_down_is_knocked_at_until_it_is_up(upstream: FakeUpstream, library: str) -> None:
     upstream.accounts["a"] = row("a")
     await upstream.stop()
@@ -213,6 +221,33 @@ async def test_an_upstream_that_is_down_is_knocked_at_until_it_is_up(upstream: F
         await aeventually(lambda: desk.feed.health.state == "disconnected")
         await upstream.start()
         await aeventually(lambda: desk.resyncs("a"))
+
+
+@pytest.mark.parametrize("how", ["Retry-After: 0", "restarts again and again"])
+async def test_no_answer_makes_it_knock_without_pause(upstream: FakeUpstream, library: str, how: str) -> None:
+    if how.startswith("Retry-After"):
+        upstream.refuse_upgrade = (503, {"Retry-After": "0"}, {"error": "terminal_not_ready"})
+    else:
+        upstream.close_with = 1012
+    async with running(upstream, chance=lambda: 0.9) as desk:
+        await aeventually(lambda: (wait_of(desk.feed.health) or 0) > 0.6, what="the pauses grow")
+        assert len(upstream.upgrades) <= 4
+
+
+async def test_an_upstream_that_hangs_up_at_once_is_knocked_at_again(library: str) -> None:
+    calls: list[asyncio.StreamWriter] = []
+
+    def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        calls.append(writer)
+        writer.close()
+
+    upstream = FakeUpstream()
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    upstream.port = server.sockets[0].getsockname()[1]
+    async with server, running(upstream) as desk:
+        await aeventually(lambda: desk.feed.health.state == "disconnected" and len(calls) > 4)
+        assert desk.task is not None
+        assert not desk.task.done()
 
 
 async def test_retry_after_is_obeyed(upstream: FakeUpstream) -> None:
