@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import sys
 import threading
@@ -61,11 +62,11 @@ class Console:
 
 
 class LogFile:
-    """A child's log file, with one predecessor (`.1`) once it is full."""
+    """A child's log file, with one predecessor (`.1`) once it is full. What cannot be written costs no child."""
 
     def __init__(self, path: Path, size: int = LOG_SIZE) -> None:
         self.path, self.size = path, size
-        self._file = path.open("a", encoding="utf-8")
+        self._file: TextIO | None = None
 
     def __enter__(self) -> LogFile:
         return self
@@ -73,16 +74,25 @@ class LogFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        self._close()
 
     def write(self, line: str) -> None:
         """Append a line; a full disk costs the line, not the child."""
         try:
+            if self._file is None:
+                self._file = self.path.open("a", encoding="utf-8")
             self._file.write(line + "\n")
             self._file.flush()
             if self._file.tell() > self.size:
-                self._file.close()
+                self._close()
                 self.path.replace(self.path.with_name(f"{self.path.name}.1"))
-                self._file = self.path.open("a", encoding="utf-8")
         except OSError as error:
             print(f"cannot write {self.path}: {error}", file=sys.stderr)
+            self._close()
+
+    def _close(self) -> None:
+        """Let go of the file; the next line opens it anew."""
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):  # what could not be written before cannot be written now
+                file.close()

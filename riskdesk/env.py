@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off"})
+HOST = re.compile(r"\*|\.?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]")  # as Django's ALLOWED_HOSTS can match them
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def parse_env_file(text: str, name: str = ".env") -> dict[str, str]:
@@ -169,7 +172,19 @@ class Environment:
         hosts = [host.strip() for host in self.text(name, default).split(",") if host.strip()]
         if not hosts:
             raise ImproperlyConfigured(f"{name} names no host: give names by commas, or leave it out")
+        for host in hosts:
+            if not HOST.fullmatch(host):
+                raise ImproperlyConfigured(
+                    f"{name} must be host names by commas, without scheme, port or spaces, not {host!r}"
+                )
         return hosts
+
+    def name(self, name: str, default: str) -> str:
+        """A short name that may be a part of keys and file names."""
+        value = self.text(name, default)
+        if not NAME.fullmatch(value):
+            raise ImproperlyConfigured(f"{name} must be at most 64 letters, digits, '-', '_' and '.', not {value!r}")
+        return value
 
     def files(self, name: str, root: Path) -> list[str]:
         """Existing files, by spaces; relative ones are looked for in `root`."""
@@ -181,10 +196,11 @@ class Environment:
 
 
 def _is_url(value: str, schemes: Collection[str]) -> bool:
-    """Whether the value has one of the schemes and says where."""
+    """Whether the value has one of the schemes and says where: a host, or (not on the web) a path or query."""
     try:
         parts = urlsplit(value)
         _ = parts.port
     except ValueError:
         return False
-    return parts.scheme in schemes and bool(parts.hostname or parts.path.strip("/") or parts.query)
+    elsewhere = parts.scheme not in {"http", "https", "ws", "wss"} and (parts.path.strip("/") or parts.query)
+    return parts.scheme in schemes and bool(parts.hostname or elsewhere)

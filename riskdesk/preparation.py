@@ -60,13 +60,14 @@ def require_free_ports(ports: dict[str, tuple[str, int]]) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))
-            except OSError as error:
-                if error.errno == errno.EADDRINUSE:
+            except (OSError, UnicodeError) as error:  # a name may be no name at all
+                if getattr(error, "errno", None) == errno.EADDRINUSE:
                     raise NotPossible(
                         f"Port {port} on {host} is taken by another program. Free it, or set {variable} to a free "
                         f"port, for example: {variable}={port + 80} make run"
                     ) from None
-                raise NotPossible(f"Cannot listen on {host}:{port} ({variable}): {error}") from None
+                names = f"RISKDESK_BIND, {variable}" if variable == "PORT" else variable
+                raise NotPossible(f"Cannot listen on {host}:{port} ({names}): {error}") from None
 
 
 def migrate() -> bool:

@@ -29,7 +29,7 @@ RISKDESK_BIND = env.text("RISKDESK_BIND", "127.0.0.1")
 RISKDESK_PUBLIC_URL = (
     env.url("RISKDESK_PUBLIC_URL", schemes=("http", "https")).rstrip("/") or f"http://127.0.0.1:{PORT}"
 )
-RISKDESK_SHARD = env.text("RISKDESK_SHARD", "main")
+RISKDESK_SHARD = env.name("RISKDESK_SHARD", "main")
 RISKDESK_MONITOR_PORT = env.integer("RISKDESK_MONITOR_PORT", 8102, low=0, high=65535)  # /healthz, /metrics; loopback
 RISKDESK_TIME_ZONE = env.text("RISKDESK_TIME_ZONE", "Europe/Prague")
 if RISKDESK_TIME_ZONE not in available_timezones():

@@ -174,8 +174,11 @@ class Supervisor:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     running[name] = [kept.process.pid, psutil.Process(kept.process.pid).create_time()]
         draft = self.register.with_suffix(".draft")
-        draft.write_text(json.dumps(running), encoding="utf-8")
-        draft.replace(self.register)
+        try:
+            draft.write_text(json.dumps(running), encoding="utf-8")
+            draft.replace(self.register)
+        except OSError as error:  # a full disk must not cost a child its supervisor
+            self.console.say(f"cannot write {self.register}: {error.strerror or error}")
 
     def end_leftovers(self) -> list[str]:
         """End the children of a predecessor that was killed; returns their names."""

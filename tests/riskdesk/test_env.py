@@ -30,6 +30,7 @@ Reader = Callable[[Environment], object]
         ("noon", lambda e: e.instant("X"), "X must be a time like 2014-05-08T12:00:00, not 'noon'"),
         ("ftp://host", lambda e: e.url("X", schemes=("https",)), "X must be an address that begins with https://"),
         ("https://", lambda e: e.url("X", schemes=("https",)), "X must be an address"),
+        ("https:///v1", lambda e: e.url("X", schemes=("https",)), "X must be an address"),
         ("https://host:port", lambda e: e.url("X", schemes=("https",)), "X must be an address"),
     ],
 )

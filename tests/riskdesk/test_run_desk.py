@@ -205,6 +205,30 @@ def test_two_variables_with_one_port_are_refused() -> None:
         require_free_ports(dict.fromkeys(("PORT", "RISKDESK_SIMULATOR_PORT"), ("127.0.0.1", free_ports(1)[0])))
 
 
+@pytest.mark.parametrize("bind", ["no host at all", "x" * 70, "192.0.2.1"])
+def test_an_address_that_is_not_this_machine_s_is_named_with_its_variable(bind: str) -> None:
+    with pytest.raises(NotPossible, match="RISKDESK_BIND"):
+        require_free_ports({"PORT": (bind, free_ports(1)[0])})
+
+
+def test_a_state_dir_that_cannot_be_written_is_said_in_one_line() -> None:
+    """Where no secret has to be kept, the run's lock is the first file."""
+    upstream = {
+        "RISKDESK_UPSTREAM_REST_URL": "http://127.0.0.1:9/v1",
+        "RISKDESK_UPSTREAM_WS_URL": "ws://127.0.0.1:9/v1/stream",
+        "RISKDESK_UPSTREAM_KEY": "key",
+        "RISKDESK_SECRET_KEY": "secret",
+    }
+    done = subprocess.run(
+        [sys.executable, "manage.py", "run_desk"],
+        cwd=ROOT, env=desk_env(Path("/sys/riskdesk"), free_ports(3)) | upstream, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "/sys/riskdesk; RISKDESK_STATE_DIR moves it" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("code", "answer", "ready"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -61,7 +62,7 @@ async def test_a_killed_child_is_started_again_and_said_so(desk: Desk) -> None:
     first = desk.pid("sleeper")
     os.kill(first, signal.SIGKILL)
     await aeventually(lambda: desk.pid("sleeper") not in {0, first}, what="a new process")
-    assert desk.said("sleeper was killed by SIGKILL; starting it again in 0.02 s")
+    await aeventually(lambda: desk.said("sleeper was killed by SIGKILL; starting it again in 0.02 s"))
     await desk.supervisor.stop()
 
 
@@ -71,6 +72,22 @@ async def test_a_child_that_ends_by_itself_is_restarted_with_growing_pauses(desk
     assert desk.said("starting it again in 0.02 s")
     assert desk.said("starting it again in 0.04 s")
     await desk.supervisor.stop()
+
+
+async def test_a_state_dir_that_takes_no_file_costs_no_child_its_supervisor(desk: Desk, tmp_path: Path) -> None:
+    """As on a full disk: neither the register nor a log can be written."""
+    desk.supervisor.start(Child("sleeper", SLEEPER))
+    await aeventually(lambda: desk.said("sleeper   | up"))
+    shutil.rmtree(tmp_path / "run")
+    shutil.rmtree(tmp_path / "logs")
+    for lives in (2, 3):
+        killed = desk.pid("sleeper")
+        os.kill(killed, signal.SIGKILL)
+        await aeventually(lambda lives=lives: desk.out.getvalue().count("sleeper   | up") == lives, what="a new life")  # type: ignore[misc]  # bound now
+    assert desk.said("cannot write")
+    last = desk.pid("sleeper")
+    await desk.supervisor.stop()
+    assert not is_running(last)
 
 
 async def test_a_program_that_does_not_exist_is_told_not_raised(desk: Desk) -> None:
@@ -116,7 +133,7 @@ async def test_a_child_that_ignores_the_stop_signal_is_killed_with_its_children(
     await aeventually(lambda: desk.said("grandchild "))
     grandchild = int(desk.out.getvalue().split("grandchild ")[1].split()[0])
     await desk.supervisor.stop()
-    assert desk.said("deaf did not stop within 0.3 s: killed")
+    await aeventually(lambda: desk.said("deaf did not stop within 0.3 s: killed"))
     await aeventually(lambda: not is_running(grandchild), what="the grandchild is gone")
 
 

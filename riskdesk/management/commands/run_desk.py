@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import secrets
 import signal
 import time
@@ -28,6 +29,7 @@ from riskdesk.supervisor import Supervisor
 SECOND_SIGNAL_AFTER = 1.5  # seconds; make and the terminal may both pass one Ctrl-C on
 PATIENCE_WITH_START = 120.0
 LATER = ("critical", "worker", "jobs", "beat")  # they need a processor for seconds to start, and nobody waits for them
+NO_PLACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 HEAD_START = 5.0  # seconds that the others get at most: an upstream that is down must not keep alerts from being sent
 
 
@@ -49,6 +51,11 @@ class Command(BaseCommand):
                 asyncio.run(Desk(console).run())
         except (NotPossible, ServiceError) as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            if error.errno not in NO_PLACE:
+                raise
+            state = settings.RISKDESK_STATE_DIR
+            raise CommandError(f"{error} (the state is kept in {state}; RISKDESK_STATE_DIR moves it)") from error
         finally:
             console.close()
 
