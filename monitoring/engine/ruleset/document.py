@@ -134,7 +134,7 @@ def _rules(
     pending: list[Mapping[str, object]] = []
     for index, entry in enumerate(value):
         rule = Reader(entry, f"rules[{index}]", reader.errors)
-        name = rule.choice("rule", ("daily_loss", "max_loss", *others.NAMES)) if rule.values else ""
+        name = rule.choice("rule", ("daily_loss", "max_loss", *others.NAMES)) if isinstance(entry, Mapping) else ""
         if name == "daily_loss":
             losses.append(_daily_loss(rule, index, digits))
         elif name == "max_loss":

@@ -44,6 +44,7 @@ def problems(given: dict[str, Any]) -> dict[str, str]:
         (document(TRAILING | {"lock": {"at": "the top"}}), "rules[0].lock.at", "must be one of initial"),
         (document(TRAILING | {"on_payout": "cheer"}), "rules[0].on_payout", "lock_at_initial"),
         (document({"rule": "no_such_rule"}), "rules[0].rule", "must be one of"),
+        (document({}), "rules[0].rule", "rule is missing"),
         (document(warn_at=["0.90", "0.80"]), "warn_at", "ascend"),
         (document(warn_at=["1.5"]), "warn_at", "at most 1"),
         (document(clear_below="0.80"), "clear_below", "below the first step"),
