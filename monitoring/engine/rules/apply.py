@@ -285,5 +285,15 @@ def _operate(snapshot: Snapshot, account: Account, message: BalanceOperation) ->
             elif rule.on_payout == "lock_at_initial":
                 memory.locked = rule.rule == "max_loss"
             elif rule.on_payout == "reset":
-                memory.high = memory.high_before = state.balance
+                memory.high = memory.high_before = _balance_after(account, message.data)
     return []
+
+
+def _balance_after(account: Account, operation: messages.BalanceFigures) -> int:
+    """The balance after an operation; before the first figures what it states, else what S and the moves make."""
+    state = account.state
+    if state.figures is not None:
+        return state.balance
+    if operation.balance is not None:
+        return minor_units(operation.balance, account.rule_set.digits)
+    return state.initial_balance + state.moved

@@ -28,6 +28,7 @@ def tick(snapshot: Snapshot, ts: datetime) -> list[Event]:
             events += advance(account, ts)
         if state.stale or last is None or ts - last.ts >= account.stale_after:
             events += settle_freshness(account, ts, ts)
+            account.disturb()  # fresh or not, its next update is asked how old it is itself
     return events
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -20,18 +21,13 @@ from monitoring.engine.rules import process, readings, refuse
 from monitoring.engine.ruleset import RuleSet, RuleSetError, parse_rule_set
 from monitoring.engine.snapshot import Snapshot
 from monitoring.upstream.base import Refusal
-from monitoring.upstream.fxsocket.decode import EARLIEST, LATEST, decode
+from monitoring.upstream.fxsocket.decode import EARLIEST, LATEST, WIRE_ERRORS, decode
 
 _OURS = (b'"clock"', b'"link"', b'"resync"')  # kinds that a recording has beside the upstream's own frames
 _ours = msgspec.json.Decoder(Clock | Link | Resync)
 
 
-class _Stamped(msgspec.Struct):
-    ts: Instant | None = None
-    timestamp: Instant | None = None
-
-
-_stamped = msgspec.json.Decoder(_Stamped)
+_STAMP = re.compile(rb'"(?:ts|timestamp)"\s*:\s*"([^"\\]{1,64})"')  # found in a line that is no JSON as well
 _encode = msgspec.json.Encoder().encode
 _USED = Decimal("0.0001")
 
@@ -88,7 +84,7 @@ def replay(frames: Iterable[bytes], rule_set: RuleSet, *, with_readings: bool = 
             continue
         message = _read(line.strip(), newest)
         if isinstance(message, Refusal):
-            yield _refused(snapshot, message, number, newest, rule_set.version)
+            yield _refused(snapshot, message, number, _stamp_of(line) or newest, rule_set.version)
             continue
         if message is None:
             continue
@@ -100,7 +96,7 @@ def replay(frames: Iterable[bytes], rule_set: RuleSet, *, with_readings: bool = 
         if with_readings and isinstance(message, AccountUpdate):
             account = snapshot.accounts[message.account_id]
             if account.last is message:  # applied: neither late nor repeated
-                for reading in readings(account, message.ts):
+                for reading in readings(account, max(message.ts, snapshot.link.now or message.ts)):
                     yield _reading_line(reading, message.ts, account.id, rule_set.digits)
 
 
@@ -112,7 +108,7 @@ def _read(line: bytes, newest: datetime | None) -> Message | Refusal | None:
         except msgspec.ValidationError as error:
             if "Invalid value" not in str(error):  # one of these kinds, but not a sound one
                 return Refusal("wrong_type", str(error))
-        except msgspec.DecodeError as error:
+        except WIRE_ERRORS as error:
             return Refusal("bad_json", str(error))
         else:
             if 1999 < message.ts.year < 2100:
@@ -126,19 +122,22 @@ def _read(line: bytes, newest: datetime | None) -> Message | Refusal | None:
 
 
 def _stamp_of(line: bytes) -> datetime | None:
-    try:
-        stamped = _stamped.decode(line)
-    except msgspec.ValidationError:  # a time that cannot be read
+    """Return the time that a line states about itself, None where it states none that can be read."""
+    found = _STAMP.search(line)
+    if found is None:
         return None
-    stamp = stamped.ts or stamped.timestamp
-    return stamp if stamp is not None and EARLIEST < stamp < LATEST else None
+    try:
+        stamp = msgspec.convert(found.group(1).decode("utf-8", "replace"), Instant)
+    except msgspec.ValidationError:
+        return None
+    return stamp if EARLIEST < stamp < LATEST else None
 
 
-def _refused(snapshot: Snapshot, refusal: Refusal, number: int, newest: datetime | None, version: int) -> str:
+def _refused(snapshot: Snapshot, refusal: Refusal, number: int, at: datetime | None, version: int) -> str:
     account = snapshot.accounts.get(refusal.account_id or "")
-    if newest is not None:
-        refuse(snapshot, account, refusal.reason, refusal.detail, newest)
-    line = _line(newest, refusal.account_id, EventKind.REFUSED.value)
+    if at is not None:
+        refuse(snapshot, account, refusal.reason, refusal.detail, at)
+    line = _line(at, refusal.account_id, EventKind.REFUSED.value)
     reason = f"line {number}: {refusal.reason}: {refusal.detail}"
     return _text(line | {"reason": reason, "rule_set_version": version})
 
