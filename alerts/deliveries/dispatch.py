@@ -186,7 +186,8 @@ def record(delivery_id: UUID, owner: str, attempt: Attempt) -> None:
         wait = backoff(row.attempts, error.retry_after, random.uniform(0.8, 1.2))
         row.state, row.next_attempt_at = DeliveryState.PENDING, attempt.ended_at + timedelta(seconds=wait)
         if error.status == 429:
-            destination.paused_until = row.next_attempt_at  # Slack's limit is the destination's, not the message's
+            # Slack's limit is the destination's, not the message's, and a later answer does not shorten it.
+            destination.paused_until = max(row.next_attempt_at, destination.paused_until or row.next_attempt_at)
     row.save()
     _judge(destination, error)
     _tell_change(row)

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -121,6 +122,35 @@ def test_retry_after_rests_the_whole_destination(make_account: MakeAccount, happ
     due_now()
     assert dispatch_due(limit=10, until=timezone.now() + timedelta(seconds=20)) == 2
     assert len(told.texts()) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_that_comes_late_does_not_shorten_the_rest(
+    make_account: MakeAccount, happen: MakeEvent, told: FakeSlack
+) -> None:
+    """Two messages were under way when Slack asked for half a minute; the other's answer asks for a second."""
+    for event in [happen(make_account(), "breached") for _ in range(2)]:
+        evaluate(event.pk)
+    first, second = Delivery.objects.values_list("pk", flat=True)
+    told.script(Answer(429, headers=(("Retry-After", "1"),), late=True))
+    before = timezone.now()
+
+    def send(pk: UUID) -> bool:
+        try:
+            return deliver(pk)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(send, first)
+        eventually(lambda: told.received() == 1)
+        told.script(Answer(429, headers=(("Retry-After", "30"),)))
+        assert deliver(second)
+        told.release()
+        assert late.result()
+    rests_until = Destination.objects.get().paused_until
+    assert rests_until is not None
+    assert rests_until >= before + timedelta(seconds=30)
 
 
 @pytest.mark.parametrize(("attempts", "wait"), [(1, 2), (2, 4), (3, 8), (8, 256), (9, 300), (40, 300)])
