@@ -202,10 +202,12 @@ def _amount(reader: Reader, bases: tuple[str, ...], digits: int) -> Amount:
         fixed = amount.decimal("fixed")
         if fixed <= 0:
             amount.error("fixed", "must be above zero")
-        return Amount(*fixed.scaleb(digits).as_integer_ratio(), None, amount_text(fixed, None))
+        numerator, denominator = fixed.as_integer_ratio()  # not scaleb, nor `/` below: they round to 28 digits
+        return Amount(numerator * 10**digits, denominator, None, amount_text(fixed, None))
     amount.only({"percent", "of"})
     percent = amount.decimal("percent")
     if not 0 < percent <= 100:
         amount.error("percent", f"must be above 0 and at most 100, is {percent}")
     of = amount.choice("of", bases)
-    return Amount(*(percent / 100).as_integer_ratio(), of, amount_text(percent, of))
+    numerator, denominator = percent.as_integer_ratio()
+    return Amount(numerator, denominator * 100, of, amount_text(percent, of))

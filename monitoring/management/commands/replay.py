@@ -68,11 +68,11 @@ def read_rules(path: Path) -> RuleSet:
         return parse_rule_set(document)
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}", returncode=2) from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise CommandError(f"{path}: not JSON: {error}", returncode=2) from None
     except RuleSetError as error:
         problems = "\n".join(f"{path}: {where or 'rule set'}: {message}" for where, message in error.errors)
         raise CommandError(problems, returncode=2) from None
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or a number of thousands of digits
+        raise CommandError(f"{path}: not JSON: {error}", returncode=2) from None
 
 
 def replay(frames: Iterable[bytes], rule_set: RuleSet, *, with_readings: bool = False) -> Iterator[str]:

@@ -54,6 +54,21 @@ def test_at_equal_floors_the_first_in_the_document_has_it() -> None:
     assert (event.rule, event.also) == ("max_loss", ("daily_loss",))
 
 
+@pytest.mark.parametrize(
+    ("amount", "floor"),
+    [
+        ({"percent": "5", "of": "initial"}, 9500010),
+        ({"percent": "5." + "0" * 32 + "1", "of": "initial"}, 9500009),
+        ({"fixed": "5000.005"}, 9500010),
+        ({"fixed": "5000.005" + "0" * 32 + "1"}, 9500009),
+    ],
+)
+def test_a_floor_is_rounded_once_from_every_digit_of_its_amount(amount: dict[str, str], floor: int) -> None:
+    desk = with_rules(STATIC | {"amount": amount}, initial_balance="100000.10")
+    desk.update(100000.10)
+    assert readings(desk.account, desk.now)[0].floor == floor
+
+
 def test_warnings_are_episodes_with_numbered_keys(desk: Desk) -> None:
     keys = [event.key for equity in (96000, 95400, 97000, 95900) for event in desk.update(equity)]
     assert keys == [

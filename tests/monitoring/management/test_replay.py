@@ -103,7 +103,7 @@ def test_bad_rules_are_named_and_end_with_code_2(tmp_path: Path) -> None:
     assert caught.value.returncode == 2
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "\udcff"])
+@pytest.mark.parametrize("content", ["{", "[]", "\udcff", '{"version": ' + "9" * 5000 + "}"])
 def test_rules_that_are_no_json_object_are_named(tmp_path: Path, content: str) -> None:
     frames, rules = written(tmp_path, "overnight_trap")
     Path(rules).write_bytes(content.encode("utf-8", "surrogateescape"))
