@@ -17,13 +17,14 @@ class AlertsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Give the desk its rail, the alert worker its own sweep, and the web's /metrics its figures."""
+        """Give the desk its rail, every page its count, the worker its own sweep, and the web's /metrics its figures."""
         from alerts.deliveries.metrics import AlertCollector
-        from alerts.views.rail import pushed_rail
+        from alerts.views.rail import count, pushed_rail
         from monitoring.replica import register_fragment
         from monitoring.views.health import add_figures
 
         register_fragment("alert-rail", pushed_rail, "alerts/_rail.html")
+        register_fragment("alert-count", count, "alerts/_count.html")
         add_figures(AlertCollector())
         worker_init.connect(_prepare_transports, dispatch_uid="alerts.prepare")  # before a pool forks
         worker_ready.connect(_start_standby, dispatch_uid="alerts.standby")

@@ -32,12 +32,16 @@ def rail() -> dict[str, Any]:
     rows = list(
         ranked(open_alerts).order_by("-state", RANK.desc(), "-first_fired_at")[: SHOWN + 1]
     )  # "firing" > "ack…"
-    unacknowledged = open_alerts.filter(state=AlertState.FIRING).count()
     return {
         "alerts": [row_of(alert) for alert in rows[:SHOWN]],
-        "unacknowledged": unacknowledged,
+        **count(),
         "more": max(0, open_alerts.count() - SHOWN) if len(rows) > SHOWN else 0,
     }
+
+
+def count() -> dict[str, int]:
+    """The context of the badge in the navigation: alerts that nobody has taken up."""
+    return {"unacknowledged": Alert.objects.filter(state=AlertState.FIRING).count()}
 
 
 def row_of(alert: Alert) -> dict[str, Any]:

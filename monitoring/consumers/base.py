@@ -17,9 +17,10 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import DatabaseError
 
 from accounts.audit import record_refusal
-from accounts.permissions import SocketUser, socket_user
+from accounts.permissions import SocketUser, may_watch_desk, socket_user
 from monitoring import metrics, replica
 from monitoring.consumers import farewell
+from monitoring.consumers.badge import badge
 from monitoring.consumers.messages import Ack, Hold, Message, Ping, Refused, Sub, Vis, decode
 from monitoring.consumers.pace import Outbox, Pace
 from monitoring.consumers.windows import PROTOCOL, Delta, encode
@@ -118,6 +119,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels ha
         farewell.join(id(self), self.end)
         self._spawn(self._send_all())
         self._spawn(self._keep_looking())
+        if may_watch_desk(self.user.role):
+            badge().join(self)
         await self.opened()
 
     async def disconnect(self, code: int) -> None:
@@ -125,6 +128,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels ha
         if self._end_listening:
             self._end_listening()
         farewell.leave(id(self))
+        badge().leave(self)
         for task in list(self._tasks):
             task.cancel()
         await self.closed()

@@ -24,6 +24,12 @@ def dry_run_servers() -> tuple[str, ...]:
 
 
 @register.simple_tag
+def fragment(name: str) -> str:
+    """The HTML that a higher layer gives every page, and pushes to it later."""
+    return replica.render_fragment(name)
+
+
+@register.simple_tag
 def watches_desk(user: AnyUser) -> bool:
     """Whether the user's navigation has the desk."""
     return may_watch_desk(role_of(user))

@@ -5,7 +5,7 @@
 //   RiskDesk.live.on("snap" | "d" | "points" | "alert" | "hb", (frame) => …)
 // Without a handler, `snap` and `d` patch every element with that data-account through RiskDesk.patch(element, cells):
 // text into its [data-cell], gauge widths and severities, data-sev, data-stale. RiskDesk.now() is the server's clock.
-// Fragments {"t":"html","id","html"} replace #id through htmx. #alert-rail[data-unacknowledged] feeds the badge and the title.
+// Fragments {"t":"html","id","html"} replace #id through htmx. #alert-count[data-unacknowledged] feeds the title.
 (() => {
   "use strict";
   const RD = window.RiskDesk, body = document.body, path = body.dataset.socket;
@@ -78,13 +78,12 @@
     if (!target) return;
     if (target.matches(":active") || target.querySelector(":active, details[open]")) { waiting.set(id, html); return; }
     window.htmx.swap(target, html, { swapStyle: "outerHTML", swapDelay: 0, settleDelay: 0 });
-    if (id === "alert-rail") count();
+    if (id === "alert-count") count();
   }
   const swapWaiting = () => { const all = [...waiting]; waiting.clear(); for (const [id, html] of all) swap(id, html); };
   document.addEventListener("pointerup", () => setTimeout(swapWaiting, 0));
   function count() {
-    const rail = byId("alert-rail"), badge = byId("alert-count"), n = Number((rail && rail.dataset.unacknowledged) || 0);
-    if (badge) { badge.hidden = !n; badge.textContent = n > 99 ? "99+" : String(n); }
+    const badge = byId("alert-count"), n = Number((badge && badge.dataset.unacknowledged) || 0);
     document.title = n ? `(${n}) ${title}` : title;
   }
   function say(frame) {
@@ -188,7 +187,7 @@
   setInterval(() => {
     RD.ages();
     line();
-    if (socket && socket.readyState === 1 && performance.now() - heardAt > SILENT && !document.hidden) { const silent = socket; lost(4000); silent.close(4000); }
+    if (socket && socket.readyState === 1 && performance.now() - heardAt > SILENT && !document.hidden) { const silent = socket; lost(4000); lostAt = heardAt; silent.close(4000); }
   }, 1000);
   if (path) {
     setInterval(() => send({ t: "ping" }), PING);

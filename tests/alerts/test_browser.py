@@ -148,6 +148,19 @@ def test_the_alert_pages(page: Page, make_account: MakeAccount, happen: MakeEven
     shoot(page, "alert")
 
 
+def test_every_page_counts_what_nobody_has_taken_up(page: Page, make_account: MakeAccount, happen: MakeEvent) -> None:
+    one = apart(lambda: make_account("8410001"))
+    apart(lambda: evaluate(happen(one, "breached").pk))
+    badge = page.locator("nav #alert-count")
+    for path in ("/audit/", "/alerts/", "/desk/", f"/accounts/{one.public_id}/", "/feeds/"):
+        page.goto(path)
+        expect(badge).to_have_text("1")
+        expect(page).to_have_title(re.compile(r"^\(1\)"))
+    apart(lambda: evaluate(happen(make_account("8410002"), "breached").pk))  # the feeds' page hears of it too
+    expect(badge).to_have_text("2")
+    expect(page).to_have_title(re.compile(r"^\(2\)"))
+
+
 def test_the_rail_of_the_desk(page: Page, make_account: MakeAccount, happen: MakeEvent) -> None:
     page.goto("/desk/")
     rail = page.locator("#alert-rail")

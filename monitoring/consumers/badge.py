@@ -1,0 +1,90 @@
+"""How many alerts nobody has taken up, told to every socket of the risk team: rendered once a change, for all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+import structlog
+from channels.db import database_sync_to_async
+from django.db import DatabaseError
+
+from monitoring import replica
+from monitoring.consumers.windows import PROTOCOL, encode
+
+NAME = "alert-count"  # the fragment, registered by alerts, in the navigation of every page
+AT_MOST_EVERY = 0.1  # seconds
+
+log = structlog.get_logger(__name__)
+
+
+class Reader(Protocol):
+    """A socket as the badge sees it."""
+
+    def note(self, kind: str, text: str, even_hidden: bool) -> None:
+        """Take a text; the newest of a kind counts."""
+
+
+class Badge:
+    """Listens while there are readers; runs in the event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._readers: set[Reader] = set()
+        self._html = ""
+        self._changed = False
+        self._work: asyncio.Task[None] | None = None
+        self._end_listening: Callable[[], None] | None = None
+
+    def join(self, reader: Reader) -> None:
+        """Begin to tell a socket; it gets the number at once."""
+        self._readers.add(reader)
+        if self._end_listening is None:
+            self._end_listening = replica.listen("alerts", self._from_thread)
+        if self._html:
+            reader.note(f"html:{NAME}", self._html, even_hidden=True)
+        self._alerts_changed()
+
+    def leave(self, reader: Reader) -> None:
+        """Stop telling a socket."""
+        self._readers.discard(reader)
+        if not self._readers and self._end_listening is not None:
+            self._end_listening()
+            self._end_listening, self._html = None, ""
+
+    def _from_thread(self, payload: bytes) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._alerts_changed)
+
+    def _alerts_changed(self) -> None:
+        self._changed = True
+        if self._work is None or self._work.done():
+            self._work = self._loop.create_task(self._tell())
+
+    async def _tell(self) -> None:
+        while self._changed and self._readers:
+            self._changed = False
+            try:
+                html = await database_sync_to_async(replica.render_fragment)(NAME)
+            except DatabaseError as error:
+                log.warning("alerts_not_counted", error=str(error))
+                return
+            text = encode({"v": PROTOCOL, "t": "html", "id": NAME, "html": html[:]})
+            if html and text != self._html:
+                self._html = text
+                for reader in list(self._readers):
+                    reader.note(f"html:{NAME}", text, even_hidden=True)
+            await asyncio.sleep(AT_MOST_EVERY)
+
+
+_badges: WeakKeyDictionary[asyncio.AbstractEventLoop, Badge] = WeakKeyDictionary()
+
+
+def badge() -> Badge:
+    """The badge of the running event loop."""
+    loop = asyncio.get_running_loop()
+    if loop not in _badges:
+        _badges[loop] = Badge(loop)
+    return _badges[loop]
