@@ -17,7 +17,7 @@ class AlertsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Give the desk its rail, every page its count, the worker its own sweep, and the web's /metrics its figures."""
+        """Give the desk its rail, every page its count, the worker its sweep, and the web's /metrics its figures."""
         from alerts.deliveries.metrics import AlertCollector
         from alerts.views.rail import count, pushed_rail
         from monitoring.replica import register_fragment
