@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from monitoring.engine import messages
 from monitoring.engine.events import Event, EventKind
@@ -16,6 +16,7 @@ from monitoring.engine.rules.loss import risk_equity
 from monitoring.engine.snapshot import Account, Snapshot
 from monitoring.engine.snapshot.account import EVENT_IDS_KEPT
 
+READING_LASTS = timedelta(seconds=5)  # how old a reading by REST may be when it comes
 MOVING = frozenset({"deposit", "withdrawal", "payout", "correction", "bonus"})
 
 
@@ -80,6 +81,8 @@ def _is_new(snapshot: Snapshot, account: Account, message: messages.Envelope) ->
                 snapshot.counts.repeated += 1
             else:
                 snapshot.counts.late += 1
+                if state.last_ts is not None and message.ts > state.last_ts:
+                    snapshot.gaps.add(account.id)  # later, yet numbered lower: the upstream may count anew
             return False
         if seq > last + 1:
             snapshot.counts.gaps += 1
@@ -106,10 +109,14 @@ def _is_repeated(account: Account, message: messages.Envelope) -> bool:
 
 
 def _resync_is_newer(account: Account, message: Resync) -> bool:
-    """A reading with a lower seq is older than what is known, unless a new link numbers anew."""
+    """A reading with a lower seq is older than what is known, unless the upstream numbers anew.
+
+    A new link may, and one that does in the middle is known by readings that are far later and still numbered lower.
+    """
     state = account.state
     if message.seq is not None and state.last_seq is not None:
-        return message.seq >= state.last_seq or state.renumbered
+        anew = state.renumbered or (state.last_ts is not None and message.ts - state.last_ts > READING_LASTS)
+        return anew or message.seq >= state.last_seq
     return state.last_ts is None or message.ts >= state.last_ts
 
 

@@ -159,6 +159,22 @@ def test_a_new_link_may_number_anew(desk: Desk) -> None:
     assert desk.account.link == "connected"
 
 
+@pytest.mark.parametrize("newest", [500, 1 << 52], ids=["a restart", "one wild number"])
+def test_an_upstream_that_numbers_anew_in_the_middle_is_followed(desk: Desk, newest: int) -> None:
+    desk.seq = newest - 1
+    desk.update(100000)
+    desk.snapshot.drain_gaps()
+    desk.seq = 6
+    assert not desk.update(94000), "late by its number"
+    assert desk.snapshot.drain_gaps() == {"acc_1"}, "later all the same: the truth is asked for"
+    assert not desk.send(resync(desk, 94000, 7)), "one reading may have crossed with a frame"
+    desk.update(94000, after=5)
+    assert desk.snapshot.drain_gaps() == {"acc_1"}
+    assert kinds(desk.send(resync(desk, 94000, 8))) == ["breached"]
+    desk.update(94100)
+    assert (desk.account.last_seq, desk.snapshot.drain_gaps()) == (9, set())
+
+
 def test_an_account_can_be_told_to_wait_for_a_person(desk: Desk) -> None:
     desk.account.hold_for_review("beyond a floor at adoption")
     assert not desk.update(80000)
