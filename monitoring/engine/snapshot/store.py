@@ -39,6 +39,12 @@ class LinkState:
         if self.seen is None or ts > self.seen:
             self.seen = ts
 
+    def set_back(self, ts: datetime) -> None:
+        """Believe a clock that shows an earlier time: what was later has not come yet."""
+        self.now = ts
+        if self.seen is not None:
+            self.seen = min(self.seen, ts)
+
 
 class Snapshot:
     """Every watched account of one server; written by one writer, through `rules.process` only."""

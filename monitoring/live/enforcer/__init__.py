@@ -16,6 +16,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -31,8 +32,9 @@ from monitoring.live.recorder.records import EnforcementRecord
 from monitoring.upstream.base import ActionResult, ActionStatus, Execution, UpstreamError
 
 log = structlog.get_logger(__name__)
-OVERDUE = timedelta(seconds=5)
+OVERDUE = 5.0  # seconds
 SETTLE = timedelta(seconds=2)
+CLOCK_STEP = 1.0  # seconds that our clock may go back without being noticed
 FIRST_PAUSE, LONGEST_PAUSE, LONGEST_REFUSED = 0.1, 1.0, 15.0
 READS_AT_ONCE = 16
 _encode = msgspec.json.Encoder().encode
@@ -306,12 +308,14 @@ class Enforcer:
         return max(0.02, min([pause, *(wait for wait in waits if wait > 0)]))
 
     def _since(self, at: datetime) -> float:
-        return (self._clock() - at).total_seconds()
+        """Seconds since `at`; if the clock was set back, nobody knows how many: enough for whatever waits."""
+        elapsed = (self._clock() - at).total_seconds()
+        return elapsed if elapsed >= -CLOCK_STEP else inf
 
     def _finish(self, site: Site, case: Case) -> None:
         if case.account.must_be_flat:
             case.close(self._clock())
-            metrics.FLAT_AFTER.observe(max(0.0, self._since(case.due_since)))
+            metrics.FLAT_AFTER.observe(max(0.0, (self._clock() - case.due_since).total_seconds()))
             log.info("flat_and_locked", account=case.account.public_id, event_key=case.record.event_key)
         self._store(site, case)
         if not case.account.must_be_flat:
@@ -319,7 +323,7 @@ class Enforcer:
             self._show(site, case.account, "")
 
     def _check_overdue(self, case: Case) -> None:
-        late = case.account.must_be_flat and self._clock() - case.due_since > OVERDUE
+        late = case.account.must_be_flat and self._since(case.due_since) > OVERDUE
         if late and not case.overdue:
             case.overdue, case.record.state = True, "overdue"
             log.error(

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -19,7 +19,7 @@ import structlog
 
 from monitoring import metrics
 from monitoring.engine.events import Event, EventKind
-from monitoring.engine.messages import AccountLifecycle, AccountUpdate, Link, Message, Resync
+from monitoring.engine.messages import AccountLifecycle, AccountUpdate, BalanceOperation, Clock, Link, Message, Resync
 from monitoring.engine.rules import process, refuse
 from monitoring.engine.snapshot import Account, Snapshot
 from monitoring.live.checkpoint import STATE, Saved, StateRecord, pack_state
@@ -28,7 +28,7 @@ from monitoring.live.journal import Journal
 from monitoring.live.publish import EventRow
 from monitoring.live.publish.rows import Face, event_row, event_severity
 from monitoring.live.recorder import Recorder
-from monitoring.live.recorder.records import EVENT, EventRecord
+from monitoring.live.recorder.records import CHALLENGE, EVENT, ChallengeRecord, EventRecord
 from monitoring.live.rulesets import Entry
 from monitoring.upstream.base import Connector, Execution, Reached, Refusal
 
@@ -37,6 +37,7 @@ QUIET = frozenset({EventKind.DAY_STARTED, EventKind.STALE, EventKind.FRESH, Even
 UNRECORDED = frozenset({EventKind.REFUSED})  # counted and shown on the feed's page; a bad hour must not fill a table
 CHALLENGE_STATES = {"fail": "failed", "pause": "paused"}
 AFTERWARDS_S = 0.003
+SET_BACK = timedelta(seconds=5)  # a smaller step of our clock is waited for
 SAMPLE = 63  # one message in 64 is timed
 
 
@@ -68,6 +69,7 @@ class Pipeline:
         self.faces: dict[str, Face] = {}
         self.fresh_events: list[EventRow] = []
         self.quiet: deque[Event] = deque()
+        self.held: set[str] = set()  # accounts whose verdicts wait for a person
         self.wants_listing = True  # the upstream's list of accounts should be read again
         self.on_link: Callable[[Link], None] | None = None
         self._afterwards: deque[Sequence[Event]] = deque()
@@ -103,6 +105,18 @@ class Pipeline:
         if not self._count & SAMPLE:
             self._counted.inc(SAMPLE + 1)
             metrics.EVALUATION.observe(time.perf_counter() - started)
+
+    def tick(self, now: datetime) -> None:
+        """Move everybody's time."""
+        self.believe(now)
+        self.deliver(Clock(ts=now), now)
+
+    def believe(self, now: datetime) -> None:
+        """Take a clock that was set back for right: else all data would count as stale until it catches up."""
+        link = self.snapshot.link
+        if link.now is not None and link.now - now > SET_BACK:
+            log.warning("clock_set_back", server=self.name, known=link.now.isoformat(), now=now.isoformat())
+            link.set_back(now)
 
     def reached(self) -> dict[str, Reached]:
         """How far each account has been followed, for a replay of what was missed."""
@@ -141,6 +155,9 @@ class Pipeline:
         self.set_entry(entry)
         if entry.in_review and not account.review:
             account.hold_for_review(entry.state_reason or "in review")
+        elif account.review and not entry.in_review:
+            account.release()  # by a person, while nobody watched
+        self._hold(account_id)
         if account.must_be_flat or account.pause_event is not None:
             self.enforcer.guard(self, account)
         self.snapshot.unknown.discard(account_id)
@@ -180,13 +197,30 @@ class Pipeline:
                 self.on_link(message)
         elif isinstance(message, AccountLifecycle):
             self.wants_listing = True
+        elif isinstance(message, BalanceOperation):
+            self._hold(message.account_id)
+
+    def _hold(self, account_id: str) -> None:
+        """Whoever's verdicts wait goes to review in the book as well: there a person can see and end it."""
+        account, entry = self.snapshot.accounts.get(account_id), self.entries.get(account_id)
+        if account is None or entry is None or not account.verdict_held or account.breached:
+            return
+        self.held.add(account_id)
+        if not entry.in_review:
+            record = ChallengeRecord(
+                challenge=entry.challenge, state="review", reason=f"Verdicts wait: {account.verdict_held}"
+            )
+            at = account.last_ts or datetime.now(UTC)
+            self.recorder.put(self.journal.append(CHALLENGE, at, record), record)
 
     def _conclude(self, events: Sequence[Event], started: float) -> None:
-        loud = [event for event in events if event.event not in QUIET]
-        if len(loud) < len(events):
-            self.quiet.extend(event for event in events if event.event in QUIET)
-        if not loud:
+        told = {event.account for event in events if event.event not in QUIET}
+        if len(told) < len(events):
+            self.quiet.extend(event for event in events if event.account not in told)
+        if not told:
             return
+        # With what the same message makes of the same account, in its order: a reset's day, then what ends with it.
+        loud = [event for event in events if event.account in told]
         with self.journal.together():  # events and commands are written here, in one go, before any command leaves
             for n, record in self._journal(loud, with_state=True):  # in the order of their numbers: see Recorder.put
                 self.recorder.put(n, record, wake=False)

@@ -16,7 +16,7 @@ import redis
 import structlog
 
 from monitoring import metrics
-from monitoring.engine.messages import Clock, Link
+from monitoring.engine.messages import Link
 from monitoring.live.checkpoint import Checkpoints
 from monitoring.live.enforcer import Enforcer
 from monitoring.live.journal import Journal
@@ -96,6 +96,7 @@ class Monitor:
         try:
             await self.pipeline.execution.open()
             await self.roster.restore()
+            self.pipeline.believe(_now())
             tasks = [asyncio.create_task(work, name=name) for name, work in self._works(stop)]
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -158,7 +159,7 @@ class Monitor:
 
     async def _clock(self) -> None:
         now = _now()
-        self.pipeline.deliver(Clock(ts=now), now)
+        self.pipeline.tick(now)
         self.enforcer.sweep()
         self._note_recorded()
         metrics.LOOP_STALL.set(self._stall)

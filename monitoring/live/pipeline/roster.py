@@ -71,6 +71,8 @@ class Roster:
     def warnings(self) -> list[str]:
         """What people should know about the list of accounts."""
         found = [f"{public_id}: its rule set cannot judge it ({why})" for public_id, why in self.book.refused.items()]
+        held = [account for one in self.pipeline.held if (account := self.pipeline.snapshot.accounts.get(one))]
+        found += [f"{one.public_id} waits in review: {one.verdict_held}" for one in held if one.verdict_held]
         if self._listing_failed:
             found.append(f"The upstream's list of accounts cannot be read: {self._listing_failed}")
         return found[:5]
@@ -105,6 +107,7 @@ class Roster:
             pipeline.set_entry(entry)
             if before.in_review and not entry.in_review:
                 account.release()
+                pipeline.held.discard(account_id)
                 pipeline.connector.feed.request_resync(account_id)
             elif entry.in_review and not before.in_review:
                 account.hold_for_review(entry.state_reason or "in review")

@@ -203,5 +203,15 @@ async def test_a_pass_that_goes_on_after_its_504_is_not_sent_again(desk: Desk) -
     assert desk.sent("close-all") == 1
 
 
+async def test_a_clock_that_is_set_back_holds_up_no_close(desk: Desk) -> None:
+    back = [timedelta(0)]
+    desk.enforcer = Enforcer(save=desk.saved.append, clock=lambda: datetime.now(UTC) - back[0])
+    desk.answer("/close-all", 422)
+    await desk.breach()
+    await aeventually(lambda: desk.saved and "rejected" in json.dumps(desk.saved[-1].commands), what="it is refused")
+    back[0] = timedelta(hours=1)
+    await aeventually(lambda: desk.sent("close-all") >= 2, within=5, what="sent again, not an hour later")
+
+
 def past(due: datetime) -> bool:
     return datetime.now(UTC) > due
