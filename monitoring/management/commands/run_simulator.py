@@ -15,6 +15,8 @@ from django.core.management.base import BaseCommand, CommandError
 from monitoring.upstream.simulator.server import DEFAULT_KEY, Options, Simulator
 from monitoring.upstream.simulator.ticks import TickFileError
 
+FIRST_YEAR, LAST_YEAR = 1971, 2999
+
 
 class Command(BaseCommand):
     """See docs/simulator.md."""
@@ -73,15 +75,26 @@ class Command(BaseCommand):
 
 
 def _options(given: dict[str, Any]) -> Options:
-    if given["accounts"] < 0 or given["rate"] <= 0 or given["rate"] > 1000 or given["speed"] <= 0:
-        raise ValueError("--accounts must be 0 or more, --rate above 0 (at most 1000), --speed above 0")
+    _check("--accounts", given["accounts"], 0, 1_000_000)
+    _check("--rate", given["rate"], 0.001, 1000)
+    _check("--speed", given["speed"], 0.001, 100_000)
+    _check("--rate-limit", given["rate_limit"], 1, 1_000_000_000)
+    _check("--port", given["port"], 0, 65_535)
+    _check("--control-port", given["control_port"], 0, 65_535)
+    scoped_keys = dict(_scoped(text) for text in given["scoped_key"])
+    if not given["key"].strip() or given["key"] in scoped_keys:
+        raise ValueError("--key must be something, and no --scoped-key")
     return Options(
         host=given["host"], port=given["port"], control_port=given["control_port"], accounts=given["accounts"],
         rate=given["rate"], seed=given["seed"], ticks=tuple(given["ticks"]), speed=given["speed"],
         market_start=_instant(given["market_start"]), key=given["key"], demo=given["demo"],
-        scoped_keys=dict(_scoped(text) for text in given["scoped_key"]), rate_limit=given["rate_limit"],
-        state=given["state"],
+        scoped_keys=scoped_keys, rate_limit=given["rate_limit"], state=given["state"],
     )  # fmt: skip
+
+
+def _check(flag: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:  # false for NaN too
+        raise ValueError(f"{flag} must be from {least} to {most}, not {value}")
 
 
 def _instant(text: str | None) -> datetime | None:
@@ -91,6 +104,8 @@ def _instant(text: str | None) -> datetime | None:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise ValueError(f"--market-start {text!r} is no ISO 8601 time") from error
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"--market-start {text!r} is not between {FIRST_YEAR} and {LAST_YEAR}")
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 

@@ -16,12 +16,13 @@ from monitoring.upstream.simulator import wire
 from monitoring.upstream.simulator.errors import Refused
 from monitoring.upstream.simulator.faults import Fault
 from monitoring.upstream.simulator.ledger import Account
-from monitoring.upstream.simulator.parse import Body, body_of, digits
+from monitoring.upstream.simulator.parse import Body, body_of, decode, digits
 from monitoring.upstream.simulator.service import SERVICE, Service
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Scope = frozenset[str] | None
 SCOPE = web.RequestKey("scope", object)
+COMMAND = web.RequestKey("command", dict[str, Any])
 REQUEST_ID = web.RequestKey("request_id", str)
 COMMANDS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 DROPPED = frozenset({"drop_socket"})
@@ -75,17 +76,34 @@ def scope_of(request: web.Request) -> Scope:
     return scope if isinstance(scope, frozenset) else None
 
 
-def account_of(request: web.Request, *, ready: bool = False) -> Account:
-    """The account named in the path; with `ready` it must be connected, else 503."""
-    account = service_of(request).account(request.match_info["id"], scope_of(request))
-    if ready and account.status != "connected":
+def account_of(request: web.Request) -> Account:
+    """The account named in the path, if the key may see it."""
+    return service_of(request).account(request.match_info["id"], scope_of(request))
+
+
+def ready(account: Account) -> Account:
+    """The account, if it is connected; Refused 503 otherwise."""
+    if account.status != "connected":
         raise Refused(503, "terminal_not_ready", f"account {account.id} is {account.status}", retry_after=5)
     return account
 
 
 async def body_in(request: web.Request) -> Body:
     """The request's JSON object."""
-    return body_of(await request.read())
+    return body_of(await raw_in(request))
+
+
+async def raw_in(request: web.Request) -> bytes:
+    """The request's body; Refused 400 when it cannot be unpacked."""
+    try:
+        return await request.read()
+    except web.RequestPayloadError as error:
+        raise Refused(400, "bad_request", f"the body cannot be read: {error}") from error
+
+
+def concern(request: web.Request, account: Account) -> None:
+    """Note in the log of commands which account this one is about, where the path does not say it."""
+    request[COMMAND]["account"] = account.id
 
 
 @web.middleware
@@ -94,18 +112,17 @@ async def shell(request: web.Request, handler: Handler) -> web.StreamResponse:
     service = service_of(request)
     service.requests += 1
     request[REQUEST_ID] = f"req_{service.requests}"
-    started = wire.iso(service.world.events.now_ms())
-    raw = await request.read() if request.method in COMMANDS else b""
+    if request.method in COMMANDS:
+        service.commands.append(_received(service, request))
     headers: dict[str, str] = {"X-Request-Id": request[REQUEST_ID]}
     try:
         response = await _guarded(request, handler, service, headers)
     except Refused as refusal:
         response = _refusal(request, refusal)
     except web.HTTPException as error:
-        code = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}.get(error.status, "bad_request")
-        response = _refusal(request, Refused(error.status, code, error.reason))
+        response = _refusal(request, http_refusal(error))
     if request.method in COMMANDS:
-        service.commands.append(_entry(service, request, raw, started, response))
+        _note_answer(service, request, response)
     if not response.prepared:
         response.headers.update(headers)
     return response
@@ -116,6 +133,8 @@ async def _guarded(request: web.Request, handler: Handler, service: Service, hea
     remaining, reset = service.limit.take(key or "")  # who has no valid key shares one count
     headers |= {"X-RateLimit-Limit": str(service.limit.limit), "X-RateLimit-Remaining": str(max(0, remaining)),
                 "X-RateLimit-Reset": str(reset)}  # fmt: skip
+    if request.method in COMMANDS:
+        _note_body(request, await raw_in(request))
     if key is None and request.path != "/v1/healthz":
         raise Refused(401, "unauthorized", "a valid 'Authorization: Bearer' key is required")
     request[SCOPE] = service.keys.get(key) if key is not None else None
@@ -205,37 +224,50 @@ def _bytes(response: web.StreamResponse) -> bytes:
     return body if isinstance(body, bytes) else b""
 
 
-def _entry(
-    service: Service, request: web.Request, raw: bytes, started: str, response: web.StreamResponse
-) -> dict[str, Any]:
-    """One line of the log of commands."""
-    answer = _bytes(response)
-    return {
+def http_refusal(error: web.HTTPException) -> Refused:
+    """What aiohttp itself refuses, in the dialect's words."""
+    code = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}.get(error.status, "bad_request")
+    return Refused(error.status, code, error.reason)
+
+
+def _received(service: Service, request: web.Request) -> dict[str, Any]:
+    """One line of the log of commands: there from the first moment, `status` null until it is answered."""
+    entry: dict[str, Any] = {
         "request_id": request[REQUEST_ID],
         "method": request.method,
         "path": request.path,
-        "account": _named_account(request, raw),
-        "body": _json_or_text(raw),
+        "account": request.match_info.get("id") if "/accounts/" in request.path else None,
+        "body": None,
         "idempotency_key": request.headers.get("Idempotency-Key"),
-        "received_at": started,
+        "received_at": wire.iso(service.world.events.now_ms()),
+        "answered_at": None,
+        "status": None,
+        "answer": None,
+    }
+    request[COMMAND] = entry
+    return entry
+
+
+def _note_body(request: web.Request, raw: bytes) -> None:
+    body = _json_or_text(raw)
+    request[COMMAND]["body"] = body
+    if request[COMMAND]["account"] is None and isinstance(body, dict):
+        request[COMMAND]["account"] = body.get("account_id")
+
+
+def _note_answer(service: Service, request: web.Request, response: web.StreamResponse) -> None:
+    answer = _bytes(response)
+    request[COMMAND] |= {
         "answered_at": wire.iso(service.world.events.now_ms()),
         "status": response.status,
         "answer": msgspec.Raw(answer) if answer else None,
     }
 
 
-def _named_account(request: web.Request, raw: bytes) -> str | None:
-    named = request.match_info.get("id") if "/accounts/" in request.path else None
-    if named is None and b"account_id" in raw:
-        body = _json_or_text(raw)
-        named = body.get("account_id") if isinstance(body, dict) else None
-    return named
-
-
 def _json_or_text(raw: bytes) -> Any:
     if not raw:
         return None
     try:
-        return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return decode(raw, exact=False)
+    except ValueError:
         return raw.decode("utf-8", "replace")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 
@@ -16,7 +16,6 @@ from monitoring.upstream.simulator.triggers import Triggers
 
 DONE, MARKET_CLOSED, NO_CONNECTION = 10009, 10018, 10031
 STOP_OUT_PERCENT = 50
-MAX_CENTS = 10**13
 OUTGOING = frozenset({"withdrawal", "payout"})
 PENDING_KINDS = frozenset({"BUY_LIMIT", "SELL_LIMIT", "BUY_STOP", "SELL_STOP"})
 
@@ -50,6 +49,7 @@ class Broker:
         self.events = events
         self.triggers = Triggers()
         self.watches: dict[str, Watch] = {}
+        self.rules_history: dict[str, list[wire.Json]] = {}
         self._tickets = count(7001)
         self._deals = count(9001)
         self._operations = count(1)
@@ -63,8 +63,8 @@ class Broker:
 
     # Orders
 
-    def order(self, account: Account, ticket: Ticket) -> Position | Order:
-        """Place an order; Refused with the reason, after an order_rejected event."""
+    def order(self, account: Account, ticket: Ticket, *, half: bool = False) -> Position | Order:
+        """Place an order (at market filled by `half` only: a fault); Refused, after an order_rejected event."""
         try:
             quote = self._check(account, ticket)
         except Refused as refusal:
@@ -72,7 +72,10 @@ class Broker:
             raise
         if ticket.kind in PENDING_KINDS:
             return self._pend(account, ticket, quote)
-        position = self._open(account, ticket, quote)
+        filled = ticket.units // 2 if half and ticket.units > 1 else ticket.units
+        position = self._open(account, replace(ticket, units=filled), quote)
+        if filled < ticket.units:
+            self.events.emit(account, "order_update", wire.partial_object(position, ticket.units))
         self.events.update(account)
         return position
 
@@ -257,11 +260,16 @@ class Broker:
         amount = -abs(amount) if kind in OUTGOING else amount
         if kind == "deposit" and amount < 0:
             raise Refused.invalid("amount", "a deposit is positive; use withdrawal")
+        number = self.fund(account, amount, kind, comment)
+        self.events.operation(account, number, kind, amount, comment)
+
+    def fund(self, account: Account, amount: int, kind: str = "deposit", comment: str = "") -> int:
+        """Book a balance operation and keep it among the trades, without a word to the stream; its number."""
         account.operate(amount, kind)
         number = next(self._operations)
         trade = Trade(number, "balance", amount, self.events.now_ms(), profit=amount, reason=kind, comment=comment)
         account.trades.append(trade)
-        self.events.operation(account, number, kind, amount, comment)
+        return number
 
     def put(self, account: Account, balance: int | None, equity: int | None, credit: int | None) -> None:
         """Put an account at these figures (cents) and send the update; see `offset` in the ledger."""

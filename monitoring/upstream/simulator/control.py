@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import Any
 
 from aiohttp import web
 
 from monitoring.upstream.simulator import wire
-from monitoring.upstream.simulator.api import Handler, body_in, json_response, query_int, service_of
+from monitoring.upstream.simulator.api import Handler, body_in, http_refusal, json_response, query_int, service_of
 from monitoring.upstream.simulator.errors import Refused
 from monitoring.upstream.simulator.ledger import Account
 from monitoring.upstream.simulator.parse import Body, account_name, cents, text, whole
-from monitoring.upstream.simulator.people import FIRST_LOGIN
 from monitoring.upstream.simulator.rest_orders import ticket_of
-
-_names = count(1)
-_logins = count(FIRST_LOGIN + 400_000)
 
 
 @web.middleware
@@ -28,7 +23,7 @@ async def control_shell(request: web.Request, handler: Handler) -> web.StreamRes
         status = 400 if refusal.reason == "bad_json" else refusal.status
         return json_response(refusal.body("control"), status)
     except web.HTTPException as error:
-        return json_response(Refused(error.status, "not_found", error.reason).body("control"), error.status)
+        return json_response(http_refusal(error).body("control"), error.status)
 
 
 def _only(body: Body, *known: str) -> Body:
@@ -68,18 +63,22 @@ async def health(request: web.Request) -> web.Response:
 
 async def create(request: web.Request) -> web.Response:
     """POST /accounts {"id"?, "login"?, "balance", "equity"?, "group"?, "name"?, "leverage"?}"""
-    world = service_of(request).world
+    service = service_of(request)
+    world = service.world
     body = _only(await body_in(request), "id", "login", "balance", "equity", "credit", "group", "name", "leverage")
     balance, equity, credit = cents(body, "balance", required=True), cents(body, "equity"), cents(body, "credit")
-    if (balance or 0) < 0 or (credit or 0) < 0:
-        raise Refused.invalid("balance", "balance and credit are not negative at the start")
+    for name, amount in (("balance", balance), ("credit", credit)):
+        if (amount or 0) < 0:
+            raise Refused.invalid(name, f"{name} is not negative at the start")
     account_id = account_name(text(body, "id", longest=128))
     while not account_id or (not body.get("id") and account_id in world.accounts):
-        account_id = f"acc_c{next(_names)}"
+        account_id = f"acc_c{next(service.names)}"
     login = body.get("login")
     login = str(login) if isinstance(login, int) and not isinstance(login, bool) else text(body, "login", longest=32)
+    while not login or (not body.get("login") and world.has_login(login)):
+        login = str(next(service.logins))
     account = world.add(
-        account_id, login or str(next(_logins)), text(body, "name") or f"Trader {account_id}",
+        account_id, login, text(body, "name") or f"Trader {account_id}",
         text(body, "group") or "two-step/phase-1", balance or 0, whole(body, "leverage", least=1) or 100,
     )  # fmt: skip
     account.mine = True

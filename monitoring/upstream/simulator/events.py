@@ -59,6 +59,7 @@ class Events:
     def __init__(self, clock: Callable[[], float], accounts: int, session: str = "") -> None:
         self._clock = clock
         self._number = 0
+        self.simulated = 0.0  # seconds that the world has lived: what it goes by, whatever the clock says
         self.begin_session(session)
         # What is remembered shrinks with the number of accounts: about 100 MB of frames in all.
         self._kept = max(64, min(1000, 200_000 // max(1, accounts)))
@@ -112,7 +113,7 @@ class Events:
             return
         now_ms = self.now_ms()
         account.last_updated = wire.iso(now_ms)
-        account.last_sent_at = now_ms
+        account.last_sent_at = self.simulated
         floating = account.floating
         self.emit(account, "account_update", wire.figures(account, floating))
         self._record(account).add(0, now_ms, account, floating)

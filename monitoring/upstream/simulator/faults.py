@@ -16,11 +16,12 @@ FRAME_KINDS = frozenset({
     "repeat",
 })  # fmt: skip
 HTTP_KINDS = frozenset({
-    "http_429", "http_503", "http_504", "http_504_executes", "http_hang", "http_reset", "partial_close",
+    "http_429", "http_503", "http_504", "http_504_executes", "http_hang", "http_reset", "partial_close", "partial_fill",
 })  # fmt: skip
 SOCKET_KINDS = frozenset({"drop_socket", "half_open", "close_socket", "key_revoked"})
 LINK_KINDS = frozenset({"connection_lost", "connection_restored", "auth_failed", "maintenance", "stale_account"})
 KINDS = FRAME_KINDS | HTTP_KINDS | SOCKET_KINDS | LINK_KINDS
+SHORT_NAMES = {"drop": "drop_socket", "429": "http_429", "503": "http_503", "504": "http_504_executes"}
 LASTING = frozenset({"half_open", "key_revoked", "connection_lost", "auth_failed", "maintenance", "stale_account"})
 MOMENTARY = frozenset({"close_socket", "connection_restored"})
 UNCOUNTED = LASTING | MOMENTARY | {"drop_socket"}
@@ -65,12 +66,15 @@ class Faults:
         """A fault from a control request; Refused 422 names the field that is wrong."""
         for name in body.keys() - ALLOWED:
             raise Refused.invalid(name, f"unknown field {name!r} (known: {', '.join(sorted(ALLOWED))})")
-        kind = text(body, "kind", required=True)
+        given = text(body, "kind", required=True)
+        kind = SHORT_NAMES.get(given, given)
         if kind not in KINDS:
             raise Refused.invalid("kind", f"unknown fault {kind!r} (known: {', '.join(sorted(KINDS))})")
         seconds, times = number(body, "for_s", least=0), whole(body, "count", least=1)
-        if times is not None and kind in UNCOUNTED:
-            raise Refused.invalid("count", f"{kind} is not counted: give for_s, or end it by DELETE /faults")
+        if kind in UNCOUNTED:
+            if times not in (None, 1):
+                raise Refused.invalid("count", f"{kind} strikes once: give for_s, or end it by DELETE /faults")
+            times = None
         if seconds is None and times is None and kind not in LASTING and kind != "drop_socket":
             times = 1
         until = None if seconds is None else time.monotonic() + float(seconds)

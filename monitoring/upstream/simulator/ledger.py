@@ -126,10 +126,11 @@ class Account:
     seq: int = 0
     slot: int = 0
     last_updated: str = ""
-    last_sent_at: int = 0  # ms
+    last_sent_at: float = 0.0  # simulated seconds
     day_start: int = 0
     peak: int = 0
     filter: frozenset[str] | None = None
+    attempt: int = 0  # at signing in: a newer one makes an older one void
     mine: bool = False  # made by control or REST: no simulated trader
 
     @property

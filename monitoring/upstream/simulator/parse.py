@@ -12,9 +12,18 @@ import msgspec
 from monitoring.upstream.simulator.errors import Refused
 from monitoring.upstream.simulator.symbols import Symbol
 
-_decoder = msgspec.json.Decoder(Any, float_hook=Decimal)
+_exact = msgspec.json.Decoder(Any, float_hook=Decimal)
+_plain = msgspec.json.Decoder(Any)
 Body = dict[str, Any]
+MAX_BRACKETS = 200  # far more than any request has; thousands, nested, would be too deep to read and to show
 ACCOUNT_ID = re.compile(r"[A-Za-z0-9_.:-]+")
+
+
+def decode(raw: bytes, *, exact: bool = True) -> Any:
+    """Any JSON, numbers as Decimal if `exact`; ValueError says why it is none."""
+    if raw.count(b"[") + raw.count(b"{") > MAX_BRACKETS:
+        raise ValueError("nested too deep")
+    return (_exact if exact else _plain).decode(raw)
 
 
 def body_of(raw: bytes) -> Body:
@@ -22,8 +31,8 @@ def body_of(raw: bytes) -> Body:
     if not raw.strip():
         return {}
     try:
-        value = _decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        value = decode(raw)
+    except ValueError as error:
         raise Refused(400, "bad_json", f"the body is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise Refused(400, "bad_json", "the body is not a JSON object")

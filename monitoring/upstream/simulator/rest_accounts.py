@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
-from itertools import count
 from typing import Any
 
 import msgspec
@@ -27,8 +26,6 @@ from monitoring.upstream.simulator.ledger import Account
 from monitoring.upstream.simulator.parse import cents, instant, text, texts, whole
 from monitoring.upstream.simulator.risk_rules import RiskRules, Watch, parse_rules
 from monitoring.upstream.simulator.stream import KINDS
-
-_made = count(1)
 
 
 async def list_accounts(request: web.Request) -> web.Response:
@@ -59,7 +56,9 @@ async def create_account(request: web.Request) -> web.Response:
     balance = cents(body, "balance")
     if (balance or 0) < 0:
         raise Refused.invalid("balance", "balance is not negative at the start")
-    account_id = next(name for name in (f"acc_r{number}" for number in _made) if name not in service.world.accounts)
+    account_id = next(
+        name for name in (f"acc_r{number}" for number in service.names) if name not in service.world.accounts
+    )
     account = service.world.add(
         account_id, login, text(body, "name") or text(body, "nickname"), text(body, "group") or "two-step/phase-1",
         10_000_000 if balance is None else balance, whole(body, "leverage", least=1) or 100,
@@ -74,7 +73,7 @@ def _connect_soon(request: web.Request, account: Account, password: str) -> None
     world = service_of(request).world
 
     def connect() -> None:
-        if account.id not in world.accounts or account.status != "connecting":
+        if account.id not in world.accounts or account.status != "connecting" or account.attempt != attempt:
             return
         if password == "wrong":
             account.status = "error"
@@ -83,6 +82,8 @@ def _connect_soon(request: web.Request, account: Account, password: str) -> None
         else:
             world.restore(account)
 
+    account.attempt += 1
+    attempt = account.attempt
     account.lost_at = world.events.now_ms() / 1000
     asyncio.get_running_loop().call_later(1.0, connect)
 
@@ -115,9 +116,7 @@ async def patch_account(request: web.Request) -> web.Response:
 
 async def delete_account(request: web.Request) -> web.Response:
     """DELETE /accounts/{id}: 204."""
-    service, account = service_of(request), account_of(request)
-    service.world.remove(account)
-    service.rules_history.pop(account.id, None)
+    service_of(request).world.remove(account_of(request))
     return web.Response(status=204)
 
 
@@ -156,7 +155,7 @@ async def unlock(request: web.Request) -> web.Response:
 
 async def get_rules(request: web.Request) -> web.Response:
     """GET /accounts/{id}/risk-rules"""
-    history = service_of(request).rules_history.get(account_of(request).id)
+    history = service_of(request).world.broker.rules_history.get(account_of(request).id)
     return reply(history[-1]["rules"] if history else _builtins(RiskRules()))
 
 
@@ -164,7 +163,7 @@ async def put_rules(request: web.Request) -> web.Response:
     """PUT /accounts/{id}/risk-rules: replaces them; the version rises by one."""
     service, account, body = service_of(request), account_of(request), await body_in(request)
     rules = parse_rules({key: _plain(value) for key, value in body.items() if key != "version"})
-    history = service.rules_history.setdefault(account.id, [])
+    history = service.world.broker.rules_history.setdefault(account.id, [])
     rules.version = len(history) + 1
     watch = service.world.broker.watches[account.id] = Watch(rules)
     watch.begin(account, service.world.events.now())
@@ -176,7 +175,7 @@ async def put_rules(request: web.Request) -> web.Response:
 
 async def rules_history(request: web.Request) -> web.Response:
     """GET /accounts/{id}/risk-rules/history"""
-    return listing(request, service_of(request).rules_history.get(account_of(request).id, []))
+    return listing(request, service_of(request).world.broker.rules_history.get(account_of(request).id, []))
 
 
 async def put_filter(request: web.Request) -> web.Response:
@@ -216,9 +215,9 @@ async def list_trades(request: web.Request) -> web.Response:
 
 
 async def list_events(request: web.Request) -> web.Response:
-    """GET /accounts/{id}/events?since_seq=: replay; `complete` is false when older ones are gone."""
+    """GET /accounts/{id}/events?since_seq=&limit=&cursor=: replay; `complete` is false when older ones are gone."""
     account = account_of(request)
-    since = query_int(request, "since_seq", 0, 0, 1 << 62)
+    since = query_int(request, "cursor", query_int(request, "since_seq", 0, 0, 1 << 62), 0, 1 << 62)
     frames, complete = service_of(request).world.events.since(account, since)
     limit = query_int(request, "limit", 1000, 1, 1000)
     chosen = frames[:limit]

@@ -9,7 +9,9 @@ from monitoring.upstream.simulator.api import (
     REQUEST_ID,
     account_of,
     body_in,
+    concern,
     listing,
+    ready,
     reply,
     scope_of,
     service_of,
@@ -20,6 +22,8 @@ from monitoring.upstream.simulator.ledger import Account, Order, Position
 from monitoring.upstream.simulator.market import Quote
 from monitoring.upstream.simulator.parse import Body, digits, flag, points, text, units, whole
 
+PARTIAL_FILL = frozenset({"partial_fill"})
+
 
 def ticket_of(body: Body, quotes: dict[str, Quote], source: str) -> Ticket:
     """An order from a request body; Refused 422 with the reason."""
@@ -27,7 +31,7 @@ def ticket_of(body: Body, quotes: dict[str, Quote], source: str) -> Ticket:
     quote = quotes.get(name)
     if quote is None:
         raise Refused(422, "invalid_symbol", f"{name!r} is not traded here", field="symbol")
-    kind = (text(body, "type") or text(body, "side", required=True)).upper()
+    kind = (text(body, "type") or text(body, "side") or text(body, "type", required=True)).upper()
     if kind not in PENDING_KINDS | {"BUY", "SELL"}:
         raise Refused.invalid("type", f"type {kind!r} is none of BUY, SELL, {', '.join(sorted(PENDING_KINDS))}")
     size = units(body, "volume", required=True)
@@ -48,16 +52,25 @@ async def create_order(request: web.Request) -> web.Response:
     if not named and not visible:
         raise Refused(404, "account_not_found", "the key has no account")
     account = service.account(named, scope_of(request)) if named else visible[0]
-    if account.status != "connected":
-        raise Refused(503, "terminal_not_ready", f"account {account.id} is {account.status}", retry_after=5)
-    placed = service.world.broker.order(account, ticket_of(body, service.world.broker.quotes, "api"))
-    return reply(_placed(account, placed), 201 if named else 200)
+    concern(request, account)
+    ready(account)
+    ticket = ticket_of(body, service.world.broker.quotes, "api")
+    fault = service.faults.find(PARTIAL_FILL, account.id) if ticket.kind not in PENDING_KINDS else None
+    placed = service.world.broker.order(account, ticket, half=fault is not None)
+    if fault is not None:
+        service.faults.strike(fault)
+    return reply(_placed(account, placed, ticket.units), 201 if named else 200)
 
 
-def _placed(account: Account, placed: Position | Order) -> wire.Json:
+def _placed(account: Account, placed: Position | Order, asked: int | None = None) -> wire.Json:
+    """An order's reply; `asked` units of it were asked for."""
     if isinstance(placed, Order):
         return wire.order_object(placed) | {"account_id": account.id}
     shown = wire.position_object(placed)
+    if asked is not None and placed.units < asked:
+        return shown | wire.partial_object(placed, asked) | {
+            "id": shown["id"], "account_id": account.id, "position_id": shown["id"],
+        }  # fmt: skip
     return shown | {"account_id": account.id, "filled_volume": shown["volume"], "price": shown["open_price"],
                     "status": "filled", "position_id": shown["id"]}  # fmt: skip
 
@@ -92,13 +105,15 @@ def _find(request: web.Request) -> tuple[Account, Position | Order]:
     for account in service_of(request).visible(scope_of(request)):
         item = account.positions.get(ticket) or account.orders.get(ticket)
         if item is not None:
+            concern(request, account)
+            ready(account)
             return account, item
     raise Refused(404, "order_not_found", f"there is no open order {request.match_info['oid']!r}")
 
 
 async def close_position(request: web.Request) -> web.Response:
     """POST /accounts/{id}/positions/{pid}/close {"volume"?}: 404 position_not_found, 409 already_closed."""
-    account, body = account_of(request, ready=True), await body_in(request)
+    account, body = ready(account_of(request)), await body_in(request)
     ticket = _ticket(request.match_info["pid"])
     position = account.positions.get(ticket)
     if position is None:
@@ -115,7 +130,7 @@ async def close_position(request: web.Request) -> web.Response:
 
 async def close_all(request: web.Request) -> web.Response:
     """POST /accounts/{id}/close-all {"symbol"?,"magic"?,"delete_pending"?}"""
-    service, account, body = service_of(request), account_of(request, ready=True), await body_in(request)
+    service, account, body = service_of(request), ready(account_of(request)), await body_in(request)
     symbol = text(body, "symbol").upper() or None
     if symbol is not None:
         service.world.broker.quote(symbol)

@@ -14,6 +14,7 @@ from monitoring.upstream.simulator.wire import Json
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WARN_AT = 0.8
+FIELD = re.compile(r"`\$\.(\w+)|unknown field `(\w+)`")  # in msgspec's words
 CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
 
 
@@ -53,7 +54,8 @@ def parse_rules(body: Any) -> RiskRules:
     try:
         rules = msgspec.convert(body, RiskRules)
     except msgspec.ValidationError as error:
-        raise Refused.invalid("risk_rules", str(error)) from error
+        named = FIELD.search(str(error))
+        raise Refused.invalid(named[1] or named[2] if named else "risk_rules", str(error)) from error
     for name in ("max_daily_loss_pct", "max_drawdown_pct"):
         value = getattr(rules, name)
         if value is not None and not 0 < value <= 1:

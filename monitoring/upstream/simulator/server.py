@@ -85,6 +85,8 @@ class Simulator:
             demo=options.demo, session=session,
         )  # fmt: skip
         self.world.events.begin_session(session)
+        if saved is not None:
+            saved.recover()
         faults = Faults()
         hub = Hub(faults, options.buffer_limit, options.stuck_within)
         self.service = Service(

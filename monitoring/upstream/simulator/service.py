@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from aiohttp import web
@@ -13,6 +15,7 @@ from monitoring.upstream.simulator.errors import Refused
 from monitoring.upstream.simulator.faults import Fault, Faults
 from monitoring.upstream.simulator.hub import Hub
 from monitoring.upstream.simulator.ledger import Account
+from monitoring.upstream.simulator.people import FIRST_LOGIN
 from monitoring.upstream.simulator.world import World
 
 IDEMPOTENCY_SECONDS = 15 * 60
@@ -59,7 +62,8 @@ class Service:
     account_cap: int = 100_000
     commands: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=COMMANDS_KEPT))
     remembered: dict[str, Remembered] = field(default_factory=dict)
-    rules_history: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    names: Iterator[int] = field(default_factory=lambda: count(1))
+    logins: Iterator[int] = field(default_factory=lambda: count(FIRST_LOGIN + 400_000))
     requests: int = 0
     sessions: int = 0
 

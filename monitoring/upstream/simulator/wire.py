@@ -129,6 +129,25 @@ def order_object(order: Order) -> Json:
     }
 
 
+def partial_object(position: Position, units: int) -> Json:
+    """An order at market for `units` of which this position is all that was filled, as in order_update."""
+    symbol = position.quote.symbol
+    return {
+        "id": f"ord_{position.ticket}",
+        "ticket": position.ticket,
+        "symbol": symbol.name,
+        "type": "BUY" if position.side > 0 else "SELL",
+        "volume": units / 100,
+        "filled_volume": position.units / 100,
+        "price": symbol.price(position.open_points),
+        "sl": _price(symbol, position.sl),
+        "tp": _price(symbol, position.tp),
+        "status": "partial",
+        "magic": position.magic,
+        "comment": position.comment,
+    }
+
+
 def trade_object(trade: Trade) -> Json:
     """A round trip or a balance operation, as GET /trades lists it."""
     symbol = SYMBOLS.get(trade.symbol)

@@ -6,6 +6,7 @@ steps give the same balances and events (times of frames are the clock's).
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -20,7 +21,7 @@ from monitoring.upstream.simulator.market import Market, Quote, SyntheticMarket
 from monitoring.upstream.simulator.traders import Trader
 from monitoring.upstream.simulator.wire import iso
 
-QUIET_MS = 10_000  # a flat account speaks at least this often
+QUIET_SECONDS = 10.0  # a flat account speaks at least this often
 STEP_SECONDS = 0.05
 
 
@@ -39,7 +40,8 @@ class World:
         session: str = "",
     ) -> None:
         self.seed = seed
-        self.seconds = min(STEP_SECONDS, 1 / rate)
+        slices = math.ceil(1 / (rate * STEP_SECONDS))
+        self.seconds = 1 / (rate * slices)
         self.market: Market = market or SyntheticMarket(seed)
         self.events = Events(clock, accounts, session)
         self.broker = Broker(self.market.quotes, self.events)
@@ -47,7 +49,7 @@ class World:
         self.traders: dict[str, Trader] = {}
         self.moved: dict[str, Quote] = {}
         self.steps = 0
-        self._slices: list[list[Account]] = [[] for _ in range(max(1, round(1 / (rate * self.seconds))))]
+        self._slices: list[list[Account]] = [[] for _ in range(slices)]
         self._swap_day = rollover_day(self.market.now)
         self._born = 0
         self._logins: set[str] = set()
@@ -67,7 +69,7 @@ class World:
         trader.due = self.steps + int(trader.dice.uniform(1, 60) / self.seconds)
         traders.begin(trader)
         if account.balance != person.size:  # commission paid yesterday came out of yesterday's money
-            account.operate(person.size - account.balance, "deposit")
+            self.broker.fund(account, person.size - account.balance)
         return account
 
     def add(self, account_id: str, login: str, name: str, group: str, balance: int, leverage: int = 100) -> Account:
@@ -80,7 +82,7 @@ class World:
         account = Account(account_id, login, name, group, balance, leverage)
         account.slot = self._born % len(self._slices)
         self._born += 1
-        account.operate(balance, "deposit")
+        self.broker.fund(account, balance)
         account.last_updated = self.events_now()
         self.accounts[account_id] = account
         self._slices[account.slot].append(account)
@@ -112,6 +114,7 @@ class World:
         self._slices[account.slot].remove(account)
         self.events.forget(account)
         self.broker.watches.pop(account.id, None)
+        self.broker.rules_history.pop(account.id, None)
 
     def account(self, account_id: str) -> Account:
         """The account; Refused 404 if there is none."""
@@ -138,6 +141,11 @@ class World:
         self.events.emit(account, "connection_restored", data)
         self.events.update(account)
 
+    def recover(self) -> None:
+        """After a restart: the faults that held accounts back are gone with the old process, so all report again."""
+        for account in self.accounts.values():
+            account.status, account.lost_reason, account.stale = "connected", "", False
+
     def events_now(self) -> str:
         """The wall time as frames say it."""
         return iso(self.events.now_ms())
@@ -154,6 +162,7 @@ class World:
         if self.director is not None:
             self.director.step()
         self.steps += 1
+        self.events.simulated = self.steps * self.seconds
 
     def _live(self, account: Account, now_ms: int) -> None:
         trader = self.traders.get(account.id)
@@ -170,7 +179,7 @@ class World:
         if account.positions:
             self.broker.stop_out(account)
             self.events.update(account)
-        elif now_ms - account.last_sent_at >= QUIET_MS:
+        elif self.events.simulated - account.last_sent_at >= QUIET_SECONDS:
             self.events.update(account)
 
     def _enforce(self, account: Account, breach: dict[str, object]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from urllib.parse import quote
 
@@ -51,7 +52,9 @@ async def test_no_account_begins_in_debt(desk: Desk) -> None:
     [
         ({"trading_hours": {"start": "99:99"}}, "trading_hours"),
         ({"trading_hours": {"end": "noon"}}, "trading_hours"),
-        ({"trading_hours": "all day"}, "risk_rules"),
+        ({"trading_hours": "all day"}, "trading_hours"),
+        ({"max_lot_size": "many"}, "max_lot_size"),
+        ({"max_luck": 1}, "max_luck"),
         ({"trading_days": ["someday"]}, "trading_days"),
         ({"friday_close_minutes": -1}, "friday_close_minutes"),
         ({"max_drawdown_pct": 1.01}, "max_drawdown_pct"),
@@ -66,7 +69,7 @@ async def test_a_bad_risk_rule_is_refused_by_name(desk: Desk, rules: dict[str, A
 @pytest.mark.parametrize(
     ("fault", "field"),
     [
-        ({"kind": "connection_lost", "count": 1}, "count"),
+        ({"kind": "connection_lost", "count": 2}, "count"),
         ({"kind": "drop_socket", "count": 3}, "count"),
         ({"kind": "connection_lost", "reason": "gossip"}, "reason"),
     ],
@@ -74,3 +77,43 @@ async def test_a_bad_risk_rule_is_refused_by_name(desk: Desk, rules: dict[str, A
 async def test_a_fault_that_would_not_do_as_told_is_refused(desk: Desk, fault: dict[str, Any], field: str) -> None:
     found = await desk.control("POST", "/faults", fault)
     assert (found.status, found.body["detail"]["field"]) == (422, field)
+
+
+DEEP = b'{"login":' + b"[" * 990 + b"]" * 990 + b"}"
+
+
+@pytest.mark.parametrize(
+    ("raw", "headers", "status", "code"),
+    [
+        (b"[" * 100_000, {}, 400, "bad_json"),
+        (DEEP, {}, 400, "bad_json"),
+        (b"no gzip", {"Content-Encoding": "gzip"}, 400, "bad_request"),
+        (b"x" * (1024 * 1024 + 1), {}, 413, "body_too_large"),
+    ],
+)
+async def test_a_body_that_nobody_can_read_is_refused_in_the_dialects_words(
+    desk: Desk, raw: bytes, headers: dict[str, str], status: int, code: str
+) -> None:
+    """On both ports, with the rate limit told, and the log of commands can still be read."""
+    key = {"Authorization": f"Bearer {desk.simulator.options.key}"}
+    for address in (f"{desk.simulator.url}/accounts", f"{desk.simulator.control_url}/accounts"):
+        async with desk.session.post(address, data=raw, headers={**key, **headers}) as reply:
+            assert (reply.status, json.loads(await reply.text())["error"]) == (status, code)
+            assert "X-RateLimit-Limit" in reply.headers or address.startswith(desk.simulator.control_url)
+    rows = (await desk.control("GET", "/commands")).body["data"]
+    assert [(row["path"], row["status"]) for row in rows] == [("/v1/accounts", status)]
+
+
+async def test_a_frame_of_brackets_is_an_error_frame(desk: Desk) -> None:
+    async with desk.socket("") as socket:
+        await socket.raw.send_str("[" * 100_000)
+        assert (await socket.frame())["type"] == "hello"
+        assert (await socket.frame())["code"] == "bad_request"
+        await socket.say(action="ping", t=1)
+        assert (await socket.frame())["type"] == "pong"
+
+
+@pytest.mark.parametrize("body", [{"balance": 1, "credit": -1}, {"balance": -1}])
+async def test_the_negative_figure_is_named(desk: Desk, body: dict[str, int]) -> None:
+    found = await desk.control("POST", "/accounts", body)
+    assert (found.status, found.body["detail"]["field"]) == (422, list(body)[-1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import signal
 import subprocess
@@ -57,8 +58,18 @@ def test_it_says_where_it_listens_serves_and_stops_cleanly() -> None:
         ({"ticks": [Path("nothing/EURUSD.csv")]}, r"EURUSD\.csv"),
         ({"market_start": "soon"}, "--market-start"),
         ({"scoped_key": ["k"]}, "--scoped-key"),
+        ({"scoped_key": ["sim_local_key=acc_1"]}, "--key"),
+        ({"key": " "}, "--key"),
+        ({"rate": math.nan}, "--rate"),
+        ({"speed": math.nan}, "--speed"),
+        ({"speed": math.inf}, "--speed"),
+        ({"rate_limit": 0}, "--rate-limit"),
+        ({"port": 65_536}, "--port"),
+        ({"control_port": -1}, "--control-port"),
+        ({"market_start": "9999-12-31T23:59:59"}, "--market-start"),
+        ({"market_start": "0001-01-01"}, "--market-start"),
     ],
 )
 def test_bad_flags_are_refused_by_name(flags: dict[str, Any], said: str) -> None:
     with pytest.raises(CommandError, match=said):
-        call_command("run_simulator", port=0, control_port=0, **flags)
+        call_command("run_simulator", **{"port": 0, "control_port": 0, **flags})

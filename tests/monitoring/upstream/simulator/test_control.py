@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from aiohttp import ClientTimeout
 
 from monitoring.upstream.simulator.server import Options, Simulator
 from tests.monitoring.upstream.simulator.client import Desk
@@ -176,3 +177,30 @@ def test_the_frames_are_what_the_engine_reads() -> None:
         if frame["type"] in known
     ]
     assert len(read) > 500
+
+
+async def test_a_command_is_found_under_its_account_however_it_names_it(desk: Desk) -> None:
+    order = {"symbol": "EURUSD", "type": "BUY", "volume": 0.1}
+    placed = (await desk.api("POST", "/orders", order)).body
+    await desk.api("DELETE", f"/orders/{placed['ticket']}")
+    rows = (await desk.control("GET", f"/commands?account={placed['account_id']}")).body["data"]
+    assert [row["method"] for row in rows] == ["POST", "DELETE"]
+
+
+async def test_a_command_without_an_answer_was_received_all_the_same(desk: Desk) -> None:
+    await desk.fault("http_hang", account="acc_1", for_s=60)
+    with pytest.raises(TimeoutError):
+        await desk.session.post(
+            f"{desk.simulator.url}/accounts/acc_1/close-all",
+            headers={"Authorization": f"Bearer {desk.simulator.options.key}"},
+            timeout=ClientTimeout(total=0.3),
+        )
+    (row,) = (await desk.control("GET", "/commands?account=acc_1")).body["data"]
+    assert (row["path"], row["status"], row["answered_at"]) == ("/v1/accounts/acc_1/close-all", None, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"), [("drop", "drop_socket"), ("429", "http_429"), ("503", "http_503"), ("504", "http_504_executes")]
+)
+async def test_a_fault_has_a_short_name_too_and_may_be_asked_for_once(desk: Desk, said: str, kind: str) -> None:
+    assert (await desk.fault(said, count=1))["kind"] == kind

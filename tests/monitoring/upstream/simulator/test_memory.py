@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 
 from monitoring.upstream.simulator import memory
 from monitoring.upstream.simulator.server import Options, Simulator
 from monitoring.upstream.simulator.world import World
+from tests.monitoring.upstream.simulator.client import Desk
 
 
 def lived(steps: int) -> World:
@@ -84,3 +86,20 @@ def test_what_was_sent_in_this_run_is_not_saved_with_it(tmp_path: Path) -> None:
     memory.save(lived(1), tmp_path / "young", "options")
     memory.save(lived(3000), tmp_path / "old", "options")
     assert (tmp_path / "old").stat().st_size < 3 * (tmp_path / "young").stat().st_size
+
+
+async def test_a_taken_up_world_has_no_fault_of_the_last_process_and_all_that_was_agreed(tmp_path: Path) -> None:
+    """Accounts report, rules and their versions stand, and a new account gets a login that nobody has."""
+    options = Options(accounts=2, state=tmp_path / "world")
+    for version in (1, 2):
+        simulator = Simulator(options)
+        await simulator.start()
+        async with ClientSession() as session:
+            desk = Desk(simulator, session)
+            assert [row["status"] for row in (await desk.api("GET", "/accounts")).body["data"]][:2] == ["connected"] * 2
+            rules = await desk.api("PUT", "/accounts/acc_1/risk-rules", {"max_lot_size": version})
+            assert rules.body["version"] == version
+            assert (await desk.control("POST", "/accounts", {"balance": 1000})).status == 201
+            await desk.fault("connection_lost")
+            await desk.fault("stale_account")
+        await simulator.stop()

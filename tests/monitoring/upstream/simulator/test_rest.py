@@ -325,7 +325,10 @@ async def test_trades_are_paged_and_bounded_by_close_time(desk: Desk) -> None:
     assert (len(page["data"]), page["pagination"]["has_more"]) == (2, True)
     rest = (await desk.api("GET", f"/accounts/acc_t/trades?cursor={page['pagination']['next_cursor']}")).body
     rows = page["data"] + rest["data"]
-    assert [row["type"] for row in rows] == ["BUY", "BUY", "BUY", "balance"]
+    assert [row["type"] for row in rows] == ["balance", "BUY", "BUY", "BUY", "balance"]
+    assert (
+        round(sum(row["net_profit"] for row in rows), 2) == (await desk.api("GET", "/accounts/acc_t")).body["balance"]
+    )
     last = rows[-1]["close_time"]
     assert (await desk.api("GET", f"/accounts/acc_t/trades?to={rows[0]['close_time']}")).body["data"] == []
     assert rows[-1] in (await desk.api("GET", f"/accounts/acc_t/trades?from={last}")).body["data"]
@@ -384,3 +387,48 @@ async def test_a_new_account_under_an_old_id_has_no_old_rules(desk: Desk) -> Non
     await desk.api("DELETE", "/accounts/acc_t")
     await desk.account()
     assert (await desk.api("GET", "/accounts/acc_t/risk-rules")).body["max_lot_size"] is None
+
+
+async def test_events_are_paged_by_the_cursor_that_a_page_gives(desk: Desk) -> None:
+    await desk.account()
+    for _ in range(4):
+        await desk.control("POST", "/accounts/acc_t/state", {"equity": 99000})
+    whole = (await desk.api("GET", "/accounts/acc_t/events?since_seq=1")).body["data"]
+    page = (await desk.api("GET", "/accounts/acc_t/events?since_seq=1&limit=2")).body
+    rows, cursor = page["data"], page["pagination"]["next_cursor"]
+    page = (await desk.api("GET", f"/accounts/acc_t/events?since_seq=1&limit=1000&cursor={cursor}")).body
+    assert rows + page["data"] == whole
+    assert not page["pagination"]["has_more"]
+
+
+async def test_an_order_may_be_filled_in_part(desk: Desk) -> None:
+    """The fault `partial_fill`: half of the volume, said in the reply and by an order_update."""
+    await desk.account()
+    order = {"account_id": "acc_t", "symbol": "EURUSD", "type": "BUY", "volume": 1.01}
+    async with desk.socket("?account=acc_t") as socket:
+        await desk.fault("partial_fill", account="acc_t")
+        placed = (await desk.api("POST", "/orders", order)).body
+        assert (placed["status"], placed["volume"], placed["filled_volume"]) == ("partial", 1.01, 0.5)
+        assert (await socket.until("position_open"))["data"]["volume"] == 0.5
+        update = (await socket.until("order_update"))["data"]
+        assert (update["status"], update["volume"], update["filled_volume"]) == ("partial", 1.01, 0.5)
+    assert [row["id"] for row in (await desk.api("GET", "/accounts/acc_t/positions")).body["data"]] == [placed["id"]]
+    assert (await desk.api("POST", "/orders", order)).body["status"] == "filled"
+
+
+async def test_orders_of_a_lost_account_are_left_as_they_are(desk: Desk) -> None:
+    await desk.account()
+    ticket = (await desk.trade())["positions"][0]["ticket"]
+    await desk.fault("connection_lost", account="acc_t")
+    assert (await desk.api("PATCH", f"/orders/{ticket}", {"sl": 1.0})).status == 503
+    assert (await desk.api("DELETE", f"/orders/{ticket}")).status == 503
+    assert len((await desk.control("GET", "/accounts/acc_t")).body["positions"]) == 1
+
+
+async def test_only_the_newest_credentials_count(desk: Desk) -> None:
+    await desk.account()
+    async with desk.socket("?accounts=acc_t") as socket:
+        await desk.api("PUT", "/accounts/acc_t/credentials", {"password": "wrong"})
+        await desk.api("PUT", "/accounts/acc_t/credentials", {"password": "right"})
+        await socket.until("connection_restored")
+        assert "auth_failed" not in [frame["type"] for frame in socket.seen]

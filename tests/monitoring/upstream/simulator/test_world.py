@@ -258,3 +258,26 @@ def test_a_deleted_account_says_nothing_more() -> None:
     stage.world.market.drift["XAGUSD"] = 0.0005
     stage.run(60)
     assert stage.frames == []
+
+
+def test_a_slow_machine_lives_the_same_day() -> None:
+    """What is sent depends on the steps alone, not on how long they took."""
+
+    def lived(stall: float) -> list[tuple[str, str, int]]:
+        stage = Stage(accounts=8, rate=1)
+        for _ in range(40):
+            stage.run(1)
+            stage.clock.now += stall
+        return [(frame["type"], frame["account_id"], frame["seq"]) for frame in stage.frames]
+
+    assert lived(0) == lived(3.7)
+
+
+@pytest.mark.parametrize("rate", [0.3, 1, 3, 15, 20, 90])
+def test_a_holder_is_told_of_at_the_rate(rate: float) -> None:
+    stage = Stage(accounts=0, rate=rate)
+    account = stage.world.add("acc_t", "1", "Ada", "g", 10_000_000)
+    stage.world.broker.order(account, Ticket("EURUSD", "BUY", 1))
+    stage.frames.clear()
+    stage.run(20)
+    assert len(stage.kinds("acc_t")) == pytest.approx(20 * rate, abs=1)
