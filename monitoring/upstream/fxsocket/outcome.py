@@ -12,7 +12,7 @@ from monitoring.upstream.fxsocket.rest import BadBody, parse_object
 PLACED, DONE, PARTIAL, NO_CHANGE = 10008, 10009, 10010, 10025
 TAKEN = frozenset({0, PLACED, DONE, PARTIAL, NO_CHANGE})  # return codes of the trading server that are no refusal
 LONGEST_WAIT_S = 300.0
-TEXT = 300  # characters of the upstream's own words that are kept
+TEXT, CODE = 300, 80  # characters of the upstream's own words that are kept
 
 
 def outcome(status: int, body: bytes, retry_after: float | None = None) -> ActionResult:
@@ -25,7 +25,7 @@ def outcome(status: int, body: bytes, retry_after: float | None = None) -> Actio
         reply = {}
     if 200 <= status < 300:
         return _accepted(status, reply)
-    code, message = _code(status, reply), str(reply.get("message") or "")[:TEXT]
+    code, message = _code(status, reply), _words(reply.get("message"), TEXT)
     return ActionResult(_refused(status, code), status, code, message, retry_after, request_id=_request_id(reply))
 
 
@@ -79,8 +79,8 @@ def _accepted(status: int, reply: dict[str, Any]) -> ActionResult:
     return ActionResult(
         kind,
         status,
-        str(code),
-        str(words)[:TEXT],
+        _words(code, CODE),
+        _words(words, TEXT),
         requested=requested,
         closed=closed,
         failed=failed if rows or "failed" in reply else None,
@@ -102,8 +102,13 @@ def _count(reply: dict[str, Any], name: str) -> int | None:
 def _code(status: int, reply: dict[str, Any]) -> str:
     detail = reply.get("detail")
     reason = detail.get("reason") if isinstance(detail, dict) else None
-    return str(reason or reply.get("error") or f"http_{status}")[:80]
+    return _words(reason or reply.get("error"), CODE) or f"http_{status}"
 
 
 def _request_id(reply: dict[str, Any]) -> str:
-    return str(reply.get("request_id") or "")[:128]
+    return _words(reply.get("request_id"), 128)
+
+
+def _words(value: object, most: int) -> str:
+    """The upstream's own words, cut and printable: they are recorded, and PostgreSQL takes no NUL."""
+    return "".join(character if character.isprintable() else "?" for character in str(value or "")[:most])

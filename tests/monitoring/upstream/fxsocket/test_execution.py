@@ -44,6 +44,7 @@ ANSWERS: list[tuple[int, dict[str, str], Any, ActionStatus, str]] = [
     (401, {}, {"error": "unauthorized"}, ActionStatus.REJECTED, "unauthorized"),
     (422, {}, {"error": "validation_error", "detail": {"reason": "closed"}}, ActionStatus.REJECTED, "closed"),
     (423, {}, {"error": "account_locked"}, ActionStatus.REJECTED, "account_locked"),
+    (422, {}, {"error": "no\0\nword"}, ActionStatus.REJECTED, "no??word"),
     (429, {"Retry-After": "3"}, {"error": "rate_limited"}, ActionStatus.RETRY, "rate_limited"),
     (503, {}, {"error": "terminal_not_ready"}, ActionStatus.RETRY, "terminal_not_ready"),
     (502, {}, "", ActionStatus.UNKNOWN, "http_502"),
