@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -43,6 +44,11 @@ def test_the_first_paint_has_rows_figures_and_rail(wire: Wire, officer: Client) 
     assert 'id="alert-rail"' in html
     assert "style=" not in html
     assert not re.search(r"<script(?![^>]*\bsrc=)", html)
+
+
+def test_a_figure_that_rounds_to_zero_has_no_sign(wire: Wire, officer: Client) -> None:
+    wire.put("sim-1", headroom=-3)
+    assert re.search(r'data-kpi="headroom_p5"[^>]*>.*?<b>0\.0%</b>', get(officer, "/desk/"))
 
 
 def test_htmx_gets_the_table_alone(wire: Wire, officer: Client) -> None:
@@ -126,9 +132,24 @@ def test_no_export_of_another_list_than_the_one_asked_for(wire: Wire, officer: C
     assert answer.content.decode() == "There is no severity “evil”; there are: watch, warning, critical, breached.\n"
 
 
-def test_dry_run_is_said_on_the_page(wire: Wire, officer: Client) -> None:
-    wire.publish([account("sim-1")], servers=[server(enforcement_mode="dry_run")])
-    assert "Dry run" in get(officer, "/desk/")
+@pytest.mark.parametrize(("mode", "word"), [("dry_run", "Dry run"), ("live", "Enforcement live")])
+def test_every_page_says_which_mode_it_is(wire: Wire, mode: str, word: str, settings: Any) -> None:
+    """As the monitor says; before it has said anything as the book and the settings have it."""
+    people = {role: signed_in(role.value, role) for role in (Role.HEAD_OF_RISK, Role.TRADER)}
+
+    def said() -> set[bool]:
+        pages = ["/desk/", "/feeds/", "/alerts/", "/audit/"]
+        texts = [get(people[Role.HEAD_OF_RISK], page) for page in pages] + [get(people[Role.TRADER], "/me/")]
+        return {f">{word}</span>" in text for text in texts}
+
+    settings.RISKDESK_ENFORCEMENT = mode
+    assert said() == {True}
+    other = {"dry_run": "live", "live": "dry_run"}[mode]
+    settings.RISKDESK_ENFORCEMENT = other
+    assert said() == {False}
+    wire.publish([account("sim-1")], servers=[server(enforcement_mode=mode)])
+    eventually(lambda: replica.get().servers(), what="the replica knows the server")
+    assert said() == {True}
 
 
 def test_a_feed_that_is_down_is_a_bar_over_the_table(wire: Wire, officer: Client) -> None:
