@@ -84,7 +84,10 @@ def _open_pl(rows: Sequence[AccountRow]) -> Kpi:
 def _headroom_p5(rows: Sequence[AccountRow]) -> str:
     """The room of the account at the fifth percentile, as a share of its size."""
     shares = sorted(row.headroom / row.size for row in rows if row.headroom is not None and row.size > 0)
-    return f"{shares[len(shares) * 5 // 100] * 100:.1f}%".replace("-", "\u2212") if shares else NOTHING
+    if not shares:
+        return NOTHING
+    percent = round(shares[len(shares) * 5 // 100] * 100, 1) or 0.0  # no minus before a zero
+    return f"{percent:.1f}%".replace("-", "\u2212")
 
 
 def _slowest(servers: Sequence[ServerRow]) -> Kpi:

@@ -73,15 +73,21 @@
 
   // -- fragments ------------------------------------------------------------------------------------------------
   const waiting = new Map();
+  function inUse(target) {  // pressed, opened, or somebody marks text in it to copy it
+    const marked = getSelection();
+    return target.matches(":active") || target.querySelector(":active, details[open]") || (marked && !marked.isCollapsed && target.contains(marked.anchorNode));
+  }
   function swap(id, html) {
     const target = byId(id);
+    waiting.delete(id);
     if (!target) return;
-    if (target.matches(":active") || target.querySelector(":active, details[open]")) { waiting.set(id, html); return; }
+    if (inUse(target)) { waiting.set(id, html); return; }
     window.htmx.swap(target, html, { swapStyle: "outerHTML", swapDelay: 0, settleDelay: 0 });
     if (id === "alert-count") count();
   }
   const swapWaiting = () => { const all = [...waiting]; waiting.clear(); for (const [id, html] of all) swap(id, html); };
   document.addEventListener("pointerup", () => setTimeout(swapWaiting, 0));
+  document.addEventListener("selectionchange", () => { if (waiting.size && getSelection().isCollapsed) setTimeout(swapWaiting, 0); });
   function count() {
     const badge = byId("alert-count"), n = Number((badge && badge.dataset.unacknowledged) || 0);
     document.title = n ? `(${n}) ${title}` : title;
