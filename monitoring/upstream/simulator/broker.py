@@ -52,7 +52,6 @@ class Broker:
         self.rules_history: dict[str, list[wire.Json]] = {}
         self._tickets = count(7001)
         self._deals = count(9001)
-        self._operations = count(1)
 
     def quote(self, symbol: str) -> Quote:
         """The symbol's quote; Refused if there is no such symbol here."""
@@ -266,7 +265,7 @@ class Broker:
     def fund(self, account: Account, amount: int, kind: str = "deposit", comment: str = "") -> int:
         """Book a balance operation and keep it among the trades, without a word to the stream; its number."""
         account.operate(amount, kind)
-        number = next(self._operations)
+        number = next(self._deals)
         trade = Trade(number, "balance", amount, self.events.now_ms(), profit=amount, reason=kind, comment=comment)
         account.trades.append(trade)
         return number

@@ -30,6 +30,8 @@ class FrameFaults:
         fault = self._faults.find(FRAME_KINDS, account)
         if fault is None or (fault.kind in _UPDATE_ONLY and kind != "account_update"):
             return (frame,), []
+        if fault.kind == "reorder" and self.held.get(account):
+            return (frame,), []  # the next one: what is held goes out behind it
         if fault.kind in ("late", "repeat") and len(self._remember(account, frame)) < 3:
             return (frame,), []
         self._faults.strike(fault)

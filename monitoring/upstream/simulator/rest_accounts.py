@@ -44,6 +44,8 @@ async def list_accounts(request: web.Request) -> web.Response:
 async def create_account(request: web.Request) -> web.Response:
     """POST /accounts: 201 with status connecting; it connects (or fails to sign in) a second later."""
     service, body = service_of(request), await body_in(request)
+    if scope_of(request) is not None:
+        raise Refused(403, "forbidden", "a key for chosen accounts makes no new ones")
     login = body.get("login")
     login = str(login) if isinstance(login, int) and not isinstance(login, bool) else text(body, "login", required=True)
     password, server = text(body, "password", required=True), text(body, "server") or "Simulator-Demo"

@@ -152,7 +152,7 @@ def trade_object(trade: Trade) -> Json:
     """A round trip or a balance operation, as GET /trades lists it."""
     symbol = SYMBOLS.get(trade.symbol)
     return {
-        "id": f"deal_{trade.deal}",
+        "id": f"{'bal' if trade.kind == 'balance' else 'deal'}_{trade.deal}",
         "ticket": trade.deal,
         "position": trade.ticket or None,
         "symbol": trade.symbol or None,

@@ -334,6 +334,23 @@ async def test_trades_are_paged_and_bounded_by_close_time(desk: Desk) -> None:
     assert rows[-1] in (await desk.api("GET", f"/accounts/acc_t/trades?from={last}")).body["data"]
 
 
+async def test_a_balance_operation_has_one_id_on_the_stream_and_among_the_trades(desk: Desk) -> None:
+    await desk.account()
+    async with desk.socket("?accounts=acc_t") as socket:
+        await desk.control("POST", "/accounts/acc_t/balance", {"kind": "deposit", "amount": 10})
+        told = await socket.until("balance_operation")
+    await desk.trade()
+    await desk.api("POST", "/accounts/acc_t/close-all")
+    rows = (await desk.api("GET", "/accounts/acc_t/trades")).body["data"]
+    assert rows[1]["id"] == told["data"]["id"]
+    assert len({row["ticket"] for row in rows}) == len(rows) == 3
+
+
+async def test_a_scoped_key_makes_no_account_that_it_could_not_see(desk: Desk) -> None:
+    made = await desk.api("POST", "/accounts", {"login": "5", "password": "p"}, key=SCOPED_KEY)
+    assert (made.status, made.body["error"]) == (403, "forbidden")
+
+
 async def test_symbols_and_quotes(desk: Desk) -> None:
     names = [row["name"] for row in (await desk.api("GET", "/symbols")).body["data"]]
     assert {"EURUSD", "GBPUSD", "USDJPY", "XAUUSD", "US30", "BTCUSD"} <= set(names)
