@@ -17,6 +17,7 @@ from monitoring.engine.snapshot import Account, Snapshot
 from monitoring.engine.snapshot.account import EVENT_IDS_KEPT
 
 READING_LASTS = timedelta(seconds=5)  # how old a reading by REST may be when it comes
+GONE = frozenset({"not_found", "not_listed"})  # what a connector says of an account that its upstream no longer has
 MOVING = frozenset({"deposit", "withdrawal", "payout", "correction", "bonus"})
 
 
@@ -27,7 +28,7 @@ def apply(snapshot: Snapshot, account: Account, message: AccountMessage) -> list
     if isinstance(message, Resync):
         if not _resync_is_newer(account, message):
             return _late_resync(snapshot, account, message)
-    elif not _is_new(snapshot, account, message):
+    elif _waits(snapshot, account, message) or not _is_new(snapshot, account, message):
         return []
     try:
         _check_money(account, message)
@@ -70,6 +71,14 @@ def refuse(snapshot: Snapshot, account: Account | None, reason: str, detail: str
         return []
     state.refused_count += 1
     return [notice(account, EventKind.REFUSED, at, state.refused_count, detail)]
+
+
+def _waits(snapshot: Snapshot, account: Account, message: AccountMessage) -> bool:
+    """Whether a message after a hole in the numbers is kept until what is missing has been fetched."""
+    seq, last = message.seq, account.state.last_seq
+    if snapshot.hold is None or seq is None or last is None or seq <= last + 1:
+        return False
+    return snapshot.hold(account.id, last, message)
 
 
 def _is_new(snapshot: Snapshot, account: Account, message: messages.Envelope) -> bool:
@@ -248,6 +257,8 @@ def _reconnect(snapshot: Snapshot, account: Account, message: AccountMessage) ->
     state = account.state
     if isinstance(message, messages.ConnectionLost):
         state.status, state.status_reason = "disconnected", message.data.reason or message.data.message or ""
+        if message.data.reason in GONE:
+            state.renumbered = True  # should there be one of its id again, that one counts from the start
     elif isinstance(message, messages.AuthFailed):
         state.status, state.status_reason = "auth_failed", message.data.code or message.data.message or ""
     elif isinstance(message, messages.ConnectionRestored):

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from accounts.models import Challenge, ChallengeState
-from monitoring.engine.messages import AccountFigures, AccountUpdate, BalanceFigures, BalanceOperation
+from monitoring.engine.messages import (
+    AccountFigures,
+    AccountUpdate,
+    BalanceFigures,
+    BalanceOperation,
+    ConnectionFigures,
+    ConnectionLost,
+    Resync,
+)
 from monitoring.engine.snapshot import Account
 from monitoring.live.enforcer import Enforcer
 from monitoring.live.journal import Journal
@@ -156,3 +164,19 @@ def test_a_clock_that_is_set_back_does_not_end_all_verdicts(live: Live) -> None:
     assert recorded()[-1] == "breached"
     live.run(lambda: live.pipeline.tick(NOON + timedelta(seconds=40)))
     assert live.account.stale  # nothing has arrived for long, whatever the wrong clock made of it
+
+
+@pytest.mark.parametrize("reason", ["not_found", "not_listed"])
+def test_an_account_that_was_deleted_and_made_again_is_judged(live: Live, reason: str) -> None:
+    """The new one of the same id counts from the start: its frames are not late, and its reading is believed."""
+    make_challenge(upstream_id=ACCOUNT)
+    live.run(live.roster.follow)
+    live.seq = 30
+    live.run(lambda: live.update(NOON, 99_000.0))
+    lost = ConnectionLost(account_id=ACCOUNT, ts=NOON, data=ConnectionFigures(reason=reason))
+    live.run(lambda: live.pipeline.deliver(lost, NOON))
+    made = Resync(account_id=ACCOUNT, ts=NOON, seq=1, data=AccountFigures(100_000.0, 100_000.0), positions=())
+    live.run(lambda: live.pipeline.deliver(made, NOON))
+    live.seq = 1
+    live.run(lambda: live.update(NOON, 94_000.0))
+    assert "breached" in recorded()
