@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from monitoring.engine.messages import Message, Resync
+from monitoring.engine.messages import AccountMessage, Message, Resync
 
 
 class ActionStatus(StrEnum):
@@ -59,7 +59,7 @@ class FeedHealth:
     last_frame_at: datetime | None = None
     lag_s: float | None = None  # newest frame: received_at - ts
     resyncs: int = 0
-    gaps: int = 0
+    gaps: int = 0  # holes in the numbers that were filled before anything was judged
     next_attempt_at: datetime | None = None
     refusals: dict[str, int] = field(default_factory=dict)  # reason -> count
     last_refusal: str = ""
@@ -95,6 +95,7 @@ class Feed(Protocol):
     health: FeedHealth
     on_refusal: OnRefusal | None  # told of every refused frame, beside the count: the account's reading is unknown
     reached: Callable[[], dict[str, Reached]] | None  # by account: where a replay of what was missed begins
+    follows: Callable[[str], int | None] | None  # the newest `seq` of one account that was applied
 
     async def run(self, deliver: Deliver) -> None: ...
 
@@ -103,6 +104,10 @@ class Feed(Protocol):
 
         While disconnected nothing is noted: every connect reads all accounts anyway.
         """
+
+    def hold(self, account_id: str, seq: int, message: AccountMessage) -> bool:
+        """Keep a message that comes after a hole (`seq` is the newest number before it) and deliver it once the hole
+        is filled or cannot be; False: it is to be judged as it stands."""
 
 
 class Execution(Protocol):

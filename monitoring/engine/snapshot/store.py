@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from monitoring.engine.messages import AccountMessage
 from monitoring.engine.ruleset import RuleSet
 from monitoring.engine.snapshot.account import Account, fresh_state
 from monitoring.engine.snapshot.state import AccountState
 
+Hold = Callable[[str, int, AccountMessage], bool]  # (account id, newest seq before the hole, message)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -49,7 +52,7 @@ class LinkState:
 class Snapshot:
     """Every watched account of one server; written by one writer, through `rules.process` only."""
 
-    __slots__ = ("accounts", "counts", "dirty", "gaps", "link", "server", "unknown")
+    __slots__ = ("accounts", "counts", "dirty", "gaps", "hold", "link", "server", "unknown")
 
     def __init__(self, server: str = "") -> None:
         self.server = server
@@ -57,6 +60,7 @@ class Snapshot:
         self.dirty: list[Account] = []  # changed since the last drain, each once
         self.gaps: set[str] = set()  # accounts that need a REST read
         self.unknown: set[str] = set()  # ids seen that nobody added
+        self.hold: Hold | None = None  # asked about each message after a hole; True: it comes again, in its place
         self.counts = Counts()
         self.link = LinkState()
 

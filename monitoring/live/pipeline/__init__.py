@@ -127,6 +127,11 @@ class Pipeline:
             if account.last_seq is not None and account.figures is not None
         }
 
+    def follows(self, account_id: str) -> int | None:
+        """The newest `seq` of one account that was applied; None: nobody watches it, or it has none."""
+        account = self.snapshot.accounts.get(account_id)
+        return None if account is None else account.last_seq
+
     def refused(self, refusal: Refusal, received_at: datetime) -> None:
         """Take a frame that decode refused: its account's readings are unknown until the next good one."""
         account = self.snapshot.accounts.get(refusal.account_id) if refusal.account_id else None

@@ -126,7 +126,7 @@ def server_row(pipeline: Pipeline, now: datetime) -> ServerRow:
         last_refusal=health.last_refusal,
         late=counts.late,
         repeated=counts.repeated,
-        gaps=max(counts.gaps, health.gaps),
+        gaps=counts.gaps + health.gaps,
         resyncs=health.resyncs,
         connects=health.connects,
         accounts=len(pipeline.snapshot.accounts),

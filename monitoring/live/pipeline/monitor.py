@@ -136,7 +136,8 @@ class Monitor:
     def _works(self, stop: asyncio.Event) -> list[tuple[str, Coroutine[Any, Any, Any]]]:
         feed = self.pipeline.connector.feed
         feed.on_refusal = self.pipeline.refused
-        feed.reached = self.pipeline.reached
+        feed.reached, feed.follows = self.pipeline.reached, self.pipeline.follows
+        self.pipeline.snapshot.hold = feed.hold
         self.pipeline.on_link = self._link
         return [
             ("feed", feed.run(self.pipeline.deliver)),

@@ -3,7 +3,7 @@
 A withdrawal that nobody saw looks like a loss, and a peak that nobody saw lifts no floor: a reading of the present
 tells neither. So after a connect, the accounts whose numbers went on meanwhile get the missed frames first, in order;
 what arrives on the new socket is held until then, for at most `HOLD_S` seconds. Who is not reached by then, and whose
-frames the upstream no longer has whole, gets the present only, as after a gap.
+frames the upstream no longer has whole, gets the present only. A hole that shows later is filled by `gaps.py`.
 """
 
 from __future__ import annotations

@@ -65,6 +65,7 @@ class FxSocketFeed:
         self.health = FeedHealth(since=datetime.now(UTC))
         self.on_refusal: OnRefusal | None = None
         self.reached: Callable[[], dict[str, Reached]] | None = None
+        self.follows: Callable[[str], int | None] | None = None
         self._url = stream_url(config.ws_url)
         self._headers = {"Authorization": f"Bearer {config.key}"}
         self._execution = execution
@@ -100,11 +101,16 @@ class FxSocketFeed:
         if self._resyncer is not None:
             self._resyncer.request(account_id)
 
+    def hold(self, account_id: str, seq: int, message: AccountMessage) -> bool:
+        """Keep a frame after a hole until what is missing is there; False: it is to be judged as it stands."""
+        return self._resyncer is not None and self._resyncer.hold(account_id, seq, message)
+
     async def _connection(self) -> Setback:
         """One connection from upgrade to end."""
         resyncer = Resyncer(
-            self._execution, self._emit, self._refused_truth, self.health, self._known, reached=self.reached or dict
-        )
+            self._execution, self._emit, self._refused_truth, self.health, self._known,
+            reached=self.reached or dict, follows=self.follows or (lambda account_id: None),
+        )  # fmt: skip
         self._resyncer = resyncer
         take = hot_path(self._deliver, resyncer, self.health, self._other)
         sink = Sink(self._opened, take, self._pong)

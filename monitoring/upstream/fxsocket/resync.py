@@ -19,6 +19,7 @@ from monitoring.upstream.base import FeedHealth, Reached, Refusal, UpstreamError
 from monitoring.upstream.fxsocket.backoff import delay
 from monitoring.upstream.fxsocket.catchup import CatchUp
 from monitoring.upstream.fxsocket.execution import FxSocketExecution, UntrustedTruth
+from monitoring.upstream.fxsocket.gaps import Gaps
 from monitoring.upstream.fxsocket.overlay import Overlay
 
 CONCURRENCY = 16  # readings at once
@@ -44,6 +45,7 @@ class Resyncer:
         known: set[str],
         *,
         reached: Callable[[], dict[str, Reached]] = dict,
+        follows: Callable[[str], int | None] = lambda account_id: None,
     ) -> None:
         self._execution = execution
         self._emit = emit
@@ -60,7 +62,9 @@ class Resyncer:
         self._not_before = 0.0  # the upstream said 429: nobody reads until then
         self._all_wanted = asyncio.Event()
         self.listing = True
+        self._follows = follows
         self._catch_up = CatchUp(execution, emit, self._pass_on, reached)
+        self._gaps = Gaps(execution, self._pass_on, health, changed=self._still_recording, resync=self.request)
         self.recording = True  # whether frames must be noted; read on the hot path
 
     def note(self, message: AccountMessage) -> bool:
@@ -68,10 +72,16 @@ class Resyncer:
         if self._catch_up.holding:
             self._catch_up.hold(message)
             return True
+        if self._gaps.keep(message):
+            return True
         overlay = self._overlay(message.account_id)
         if overlay is not None:
             overlay.note(message)
         return False
+
+    def hold(self, account_id: str, seq: int, message: AccountMessage) -> bool:
+        """Keep a frame that comes after a hole in the numbers until what is missing is there; False: let it pass."""
+        return self._gaps.open(account_id, seq, message)
 
     def request(self, account_id: str, after: float = 0.0) -> None:
         """Ask for one account's truth in `after` seconds or when its turn comes; many requests become one."""
@@ -97,6 +107,7 @@ class Resyncer:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listings())
             group.create_task(self._catch_up.expire())
+            group.create_task(self._gaps.run())
             for _ in range(CONCURRENCY):
                 group.create_task(self._reader())
 
@@ -144,6 +155,8 @@ class Resyncer:
 
     def _pass_on(self, message: AccountMessage) -> None:
         """A message that was held: it is noted and delivered like any other."""
+        if self._gaps.keep(message):
+            return
         overlay = self._overlay(message.account_id)
         if overlay is not None:
             overlay.note(message)
@@ -205,8 +218,17 @@ class Resyncer:
         merged = truth if overlay is None else overlay.over(truth)
         if merged is None:
             self.request(truth.account_id)
-        else:
+        elif not self._is_ahead(merged):
             self._emit(merged)
+
+    def _is_ahead(self, truth: Resync) -> bool:
+        """Whether it waits for frames that it includes and that were not seen: one may have been a withdrawal."""
+        followed = self._follows(truth.account_id)
+        if self._gaps.keep(truth):
+            return True
+        if truth.seq is None or followed is None or truth.seq <= followed:
+            return False
+        return self._gaps.open(truth.account_id, followed, truth)
 
     def _failed(self, account_id: str, error: UpstreamError) -> None:
         if error.status in {404, 410}:
@@ -236,4 +258,4 @@ class Resyncer:
         self._overlays.pop(account_id, None)
 
     def _still_recording(self) -> None:
-        self.recording = self.listing or bool(self._overlays)
+        self.recording = self.listing or self._gaps.holding or bool(self._overlays)

@@ -12,6 +12,9 @@ from typing import TypeVar
 import pytest
 
 from monitoring.engine.messages import AccountUpdate, Link, Message, Resync
+from monitoring.engine.rules import process
+from monitoring.engine.ruleset import RuleSet
+from monitoring.engine.snapshot import Snapshot
 from monitoring.upstream.base import Reached, Refusal
 from monitoring.upstream.fxsocket.execution import FxSocketExecution
 from monitoring.upstream.fxsocket.feed import FxSocketFeed, Timing
@@ -50,6 +53,28 @@ class Desk:
         return [one for one in self.of(AccountUpdate) if one.account_id == account_id]
 
 
+class Watch(Desk):
+    """A desk that judges what it is given, as the live path does: a snapshot behind the feed."""
+
+    def __init__(self, feed: FxSocketFeed, execution: FxSocketExecution, rule_set: RuleSet) -> None:
+        super().__init__(feed, execution)
+        self.snapshot = Snapshot("main")
+        self.snapshot.hold = feed.hold
+        self.snapshot.add("acc_1", rule_set)
+        self.events: list[str] = []
+        feed.follows = self.follows
+
+    def follows(self, account_id: str) -> int | None:
+        account = self.snapshot.accounts.get(account_id)
+        return None if account is None else account.last_seq
+
+    def deliver(self, message: Message, received_at: datetime) -> None:
+        super().deliver(message, received_at)
+        self.events += [event.event.value for event in process(self.snapshot, message)]
+        for account_id in self.snapshot.drain_gaps():
+            self.feed.request_resync(account_id)
+
+
 Running = Callable[..., AbstractAsyncContextManager[Desk]]
 
 
@@ -75,10 +100,12 @@ async def running(
     timing: Timing = QUICK,
     chance: Callable[[], float] = lambda: 0.2,
     reached: Callable[[], dict[str, Reached]] | None = None,
+    judged_by: RuleSet | None = None,
 ) -> AsyncIterator[Desk]:
-    """A feed on the fake upstream; ends with the block."""
-    execution = FxSocketExecution(upstream.config, connect_s=1.0, total_s=1.0)
-    desk = Desk(FxSocketFeed(upstream.config, execution, timing=timing, chance=chance), execution)
+    """A feed on the fake upstream; ends with the block. `judged_by`: a `Watch` that judges acc_1."""
+    execution = FxSocketExecution(upstream.config, connect_s=10.0, total_s=10.0)
+    feed = FxSocketFeed(upstream.config, execution, timing=timing, chance=chance)
+    desk = Desk(feed, execution) if judged_by is None else Watch(feed, execution, judged_by)
     desk.feed.reached = reached
     desk.feed.on_refusal = lambda refusal, received_at: desk.refused.append(refusal)
     desk.task = asyncio.create_task(desk.feed.run(desk.deliver))
