@@ -140,7 +140,12 @@
     if (search.value !== had.value) { search.value = had.value; search.dispatchEvent(new Event("input", { bubbles: true })); }
     search.setSelectionRange(had.at, had.at);
   });
-  document.addEventListener("htmx:responseError", () => { byId("shown").textContent = "The list could not be loaded: try again"; });
+  for (const kind of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+    document.addEventListener(kind, (event) => {  // a choice that was not loaded goes back to what the list shows
+      const form = event.target.closest && event.target.closest("#desk form:not(.search)");
+      if (form) form.reset();
+    });
+  }
 
   // -- columns kept in this browser ------------------------------------------------------------------------------
   function columns() {

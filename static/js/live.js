@@ -88,6 +88,14 @@
   const swapWaiting = () => { const all = [...waiting]; waiting.clear(); for (const [id, html] of all) swap(id, html); };
   document.addEventListener("pointerup", () => setTimeout(swapWaiting, 0));
   document.addEventListener("selectionchange", () => { if (waiting.size && getSelection().isCollapsed) setTimeout(swapWaiting, 0); });
+  for (const kind of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+    document.addEventListener(kind, (event) => {
+      const status = event.detail.xhr && event.detail.xhr.status, failed = byId("request-failed");
+      failed.textContent = `${status ? `The server answered with error ${status}` : "The server did not answer"}: what you asked for may not have been done. Look, and try again.`;
+      failed.hidden = false;
+    });
+  }
+  document.addEventListener("htmx:afterOnLoad", () => { byId("request-failed").hidden = true; });
   function count() {
     const badge = byId("alert-count"), n = Number((badge && badge.dataset.unacknowledged) || 0);
     document.title = n ? `(${n}) ${title}` : title;

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from accounts.models import Account, User
-from tests.e2e.conftest import Visit
-from tests.monitoring.book import adopt, row
+from tests.e2e.conftest import Visit, axe
+from tests.monitoring.book import adopt, event, row
 from tests.monitoring.wire import Wire, account, server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -63,3 +63,47 @@ def test_marked_text_stays_marked_while_the_page_is_live(visit: Visit, wire: Wir
     assert "equity: NaN" in page.evaluate("() => getSelection().toString()")
     page.evaluate("() => getSelection().removeAllRanges()")
     expect(page.locator('[data-count="frames"]')).to_have_text("999")
+
+
+def test_a_list_that_was_not_loaded_is_said_and_no_control_claims_it(
+    visit: Visit, wire: Wire, people: dict[str, User]
+) -> None:
+    visit.expected.append("ERR_FAILED|htmx:|^undefined$")  # htmx rejects a promise without a reason
+    wire.publish([account("sim-1")])
+    page = visit("/desk/", people["risk_officer"])
+    page.route("**/desk/?v=stale*", lambda route: route.abort())
+    page.locator("#view").select_option("stale")
+    failed = page.locator("#request-failed")
+    expect(failed).to_contain_text("The server did not answer")
+    expect(page.locator("#view")).to_have_value("")
+    assert axe(page) == []
+    page.locator("#view").select_option("breached")
+    expect(page.locator("#empty")).to_be_visible()
+    expect(failed).to_be_hidden()
+
+
+def test_the_kind_and_page_of_a_timeline_are_in_the_address(visit: Visit, wire: Wire, people: dict[str, User]) -> None:
+    found = adopt("sim-1", people["trader"])
+    for number in range(30):
+        event(found, f"w{number}", "warned")
+    event(found, "c", "cleared")
+    for path, who in (("/accounts/sim-1/", "risk_officer"), ("/me/?account=sim-1", "trader")):
+        page = visit(path, people[who])
+        kind = page.locator("#timeline-kind")
+        kind.select_option("warned")
+        expect(page.locator("#timeline")).to_contain_text("1–25 of 30")
+        page.get_by_role("link", name="Older").click()
+        expect(page.locator("#timeline .event")).to_have_count(5)
+        page.reload()
+        expect(page.locator("#timeline .event")).to_have_count(5)
+        expect(kind).to_have_value("warned")
+        page.go_back()
+        expect(page.locator("#timeline")).to_contain_text("1–25 of 30")
+
+
+def test_an_address_that_makes_no_sense_is_said_to_everybody(visit: Visit, wire: Wire, people: dict[str, User]) -> None:
+    wire.publish([account("sim-1")], servers=[server()])
+    for path in ("/desk/?sort=evil&offset=x", "/feeds/?sort=evil"):
+        page = visit(path, people["risk_officer"])
+        expect(page.get_by_role("alert").filter(has_text="evil")).to_be_visible()
+        assert axe(page) == []

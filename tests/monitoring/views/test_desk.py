@@ -114,7 +114,7 @@ def test_a_place_beyond_the_end_shows_the_last_window(wire: Wire, officer: Clien
 )
 def test_nonsense_in_the_address_is_said_on_the_page(wire: Wire, officer: Client, query: str, said: str) -> None:
     wire.put("sim-1")
-    found = re.search(r'<ul class="errorlist" role="alert">(.*?)</ul>', get(officer, f"/desk/?{query}"))
+    found = re.search(r'<div role="alert"><ul class="errorlist">(.*?)</ul>', get(officer, f"/desk/?{query}"))
     assert found
     assert said in found[1]
 
