@@ -11,8 +11,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "riskdesk.settings")
 settings.DATABASES["default"]["CONN_MAX_AGE"] = 0  # a request's thread ends with it, and must leave no connection open
 pages = get_asgi_application()  # before the imports below, which need the apps loaded
 
-from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.sessions import CookieMiddleware  # noqa: E402
 
 from accounts.permissions.origins import SameOrigin  # noqa: E402
 from monitoring import replica  # noqa: E402
@@ -25,6 +25,6 @@ replica.start()  # Daphne has no lifespan: the copy of the book begins with the 
 application = ProtocolTypeRouter(
     {
         "http": AtMost(WithoutBodies(pages)),
-        "websocket": SameOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+        "websocket": SameOrigin(CookieMiddleware(URLRouter(websocket_urlpatterns))),
     }
 )
