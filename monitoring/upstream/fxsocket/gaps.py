@@ -23,8 +23,9 @@ from monitoring.upstream.fxsocket.wire import Control
 HOLD_S = 3.0
 HELD_MOST = 20_000  # messages of all accounts together; beyond it the next hole is judged as it stands
 CONCURRENCY = 16
-FAILURES = 3  # fetches that fail in a row: nothing is held for `PAUSE_S` seconds
+FAILURES = 3  # holes in a row that could not be filled: nothing is held for `PAUSE_S` seconds
 PAUSE_S = 30.0
+RETRY_S = 0.2
 
 log = logging.getLogger(__name__)
 Deliver = Callable[[AccountMessage], None]
@@ -92,7 +93,7 @@ class Gaps:
         frames: list[AccountMessage] = []
         try:
             async with asyncio.timeout(HOLD_S), self._turns:
-                frames = _following(account_id, seq, await self._execution.read_events(account_id, seq))
+                frames = _following(account_id, seq, await self._fetch(account_id, seq))
             self._failures = 0
         except (UpstreamError, TimeoutError) as error:
             self._failures += 1
@@ -100,6 +101,16 @@ class Gaps:
                 self._not_before = asyncio.get_running_loop().time() + PAUSE_S
             log.warning("what account %s missed after %d cannot be read: %s", account_id, seq, error or "too slow")
         self._release(account_id, seq, frames)
+
+    async def _fetch(self, account_id: str, seq: int) -> list[bytes]:
+        """What came after `seq`; an upstream that cannot say now is asked again while there is time."""
+        while True:
+            try:
+                return await self._execution.read_events(account_id, seq)
+            except UpstreamError as error:
+                if error.permanent:
+                    raise
+                await asyncio.sleep(error.retry_after or RETRY_S)
 
     def _release(self, account_id: str, seq: int, frames: Sequence[AccountMessage]) -> None:
         """Deliver what was missed, then what waited; a hole that is still there is let pass, a second one is not."""

@@ -60,6 +60,17 @@ async def test_a_lost_withdrawal_is_no_loss(upstream: FakeUpstream, library: str
         await aeventually(lambda: "breached" in desk.events, what="a real loss still is one, at once")
 
 
+async def test_an_upstream_that_cannot_say_at_once_is_asked_again(upstream: FakeUpstream) -> None:
+    answer(upstream, [], status=503)
+    answer(upstream, [], status=502)
+    answer(upstream, [withdrawal(12), lower(13)])
+    async with watching(upstream) as desk:
+        await upstream.send(lower(13))
+        await aeventually(lambda: desk.follows("acc_1") == 13)
+        assert numbers(desk)[-2:] == [12, 13]
+        assert "breached" not in desk.events
+
+
 async def test_a_reading_ahead_of_a_withdrawal_waits_for_it(upstream: FakeUpstream) -> None:
     answer(upstream, [withdrawal(12), lower(13)])
     async with watching(upstream) as desk:
