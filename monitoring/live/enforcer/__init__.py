@@ -126,11 +126,10 @@ class Enforcer:
                     self._show(site, account, "")  # a new challenge has nothing to do with what was done before
                 continue
             commands = outstanding(account)
-            if not commands:
-                if not account.must_be_flat:
-                    self._show(site, account, "")
-                continue
-            self._act_on(site, account, commands)
+            if event_key := commands[0].event_key if commands else self._unproven(account):
+                self._act_on(site, account, event_key)
+            elif not account.must_be_flat:
+                self._show(site, account, "")
         self._tell()
 
     def warnings(self) -> list[str]:
@@ -149,8 +148,17 @@ class Enforcer:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    def _act_on(self, site: Site, account: Account, commands: tuple[Command, ...]) -> None:
-        case = self._case(site, account, commands[0].event_key)
+    def _unproven(self, account: Account) -> str:
+        """The key of an enforcement whose end nobody has seen (a run before us ended first), with nothing left to send."""
+        facts = account.breach_event or account.pause_event
+        if facts is None or not account.must_be_flat or account.review:
+            return ""
+        case = self._cases.get(facts.key)
+        record = self._known.get(facts.key) if case is None else case.record
+        return facts.key if record is not None and record.state not in {"locked", "dry_run"} else ""
+
+    def _act_on(self, site: Site, account: Account, event_key: str) -> None:
+        case = self._case(site, account, event_key)
         if case is None or case.record.event_key in self._tasks:
             return
         if site.mode != "live":

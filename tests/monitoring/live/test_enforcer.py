@@ -154,6 +154,23 @@ async def test_a_restart_takes_an_unanswered_close_for_unknown(desk: Desk) -> No
     await aeventually(lambda: desk.sent("close-all") == 1, what="sent again once it had its time")
 
 
+async def test_a_restart_proves_what_was_done_and_not_yet_confirmed(desk: Desk) -> None:
+    """Killed between the command and the reading that confirms it: nothing is left to send, the proof is."""
+    account = await desk.breach(act=False)
+    assert account.breach_event is not None
+    at, key = datetime.now(UTC), account.breach_event.key
+    entry = {"at": at.isoformat(), "command": "close_all", "key": f"{key}:close_all:1", "reason": "x"}
+    desk.enforcer.remember(
+        [EnforcementRecord(event_key=key, account=1, state="sent", requested_at=at, attempts=1, commands=[entry])]
+    )
+    desk.fulfil()
+    desk.site.deliver_truth(await desk.site.execution.read_account(ACCOUNT))
+    desk.enforcer.sweep()
+    await aeventually(lambda: desk.saved and desk.saved[-1].state == "locked", what="proven")
+    assert desk.saved[-1].flat_at
+    assert (desk.sent("close-all"), desk.sent("lock")) == (0, 0)
+
+
 async def test_a_new_challenge_is_not_flattened_for_the_old_ones_breach(desk: Desk) -> None:
     desk.answer("/close-all", 422, times=1000)  # the market is closed: the old enforcement goes on and on
     await desk.breach()
