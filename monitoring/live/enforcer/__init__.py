@@ -149,7 +149,7 @@ class Enforcer:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def _unproven(self, account: Account) -> str:
-        """The key of an enforcement whose end nobody has seen (a run before us ended first), with nothing left to send."""
+        """The key of an enforcement with nothing left to send whose end nobody saw (a run before us was cut)."""
         facts = account.breach_event or account.pause_event
         if facts is None or not account.must_be_flat or account.review:
             return ""
