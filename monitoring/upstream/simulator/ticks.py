@@ -58,11 +58,14 @@ def _add(ticks: Ticks, start: int, line: str, path: Path, number: int) -> None:
         return
     symbol = ticks.symbol
     try:
-        at, bid, ask = start + int(float(parts[0])), _points(symbol, parts[1]), _points(symbol, parts[2])
+        since, bid, ask = int(float(parts[0])), _points(symbol, parts[1]), _points(symbol, parts[2])
     except (ValueError, OverflowError, IndexError, InvalidOperation) as error:
         if number == 1 and not parts[0][:1].isdigit():
             return  # a header
         raise TickFileError(f"{path}, line {number}: not 'milliseconds,bid,ask': {line.strip()[:80]!r}") from error
+    if not 0 <= since < DAY_MS:
+        raise TickFileError(f"{path}, line {number}: {parts[0]} is no time of a day in milliseconds")
+    at = start + since
     if not 0 < bid <= ask:
         raise TickFileError(f"{path}, line {number}: bid {parts[1]} and ask {parts[2]} are no quote")
     if ticks.times and at < ticks.times[-1]:

@@ -41,6 +41,8 @@ def test_zip_and_csv_are_read_the_symbol_from_folder_or_name(tmp_path: Path, nam
         ("1000,1.3,1.2\n", "no quote"),
         ("1000,nan,1.2\n", "line 1"),
         ("1000,1.1,1.2\nx,1.1,1.2\n", "line 2"),
+        ("1399507200000,1.1,1.2\n", "no time of a day"),
+        ("-1,1.1,1.2\n", "no time of a day"),
         ("", "no tick"),
     ],
 )
