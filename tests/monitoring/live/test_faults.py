@@ -249,3 +249,19 @@ def test_what_happened_while_no_monitor_ran_is_replayed(desk: Desk) -> None:
     row = published_anew(desk, "acc_out", after_epoch=1, equity=9_450_000)
     assert (row.state, row.daily_floor) == ("ok", 8_900_000)
     assert kinds("acc_out") == []
+
+
+def test_a_withdrawal_whose_frames_were_spoilt_is_no_loss(desk: Desk) -> None:
+    make_challenge(upstream_id="acc_paid")
+    desk.make_account("acc_paid")
+    desk.start_monitor()
+    eventually(lambda: desk.shown("acc_paid").state == "ok", what="watched")
+    code, answer = desk.control("/faults", {"kind": "corrupt", "account": "acc_paid", "for_s": 2})
+    assert code in {200, 201}, answer
+    desk.control("/accounts/acc_paid/balance", {"kind": "withdrawal", "amount": 6000.0})
+    eventually(lambda: desk.shown("acc_paid").equity == 9_400_000, what="the truth is known")
+    eventually(lambda: (head := desk.head()) and head.servers[0].gaps > 0, what="and the hole is counted")
+    desk.put_at("acc_paid", equity=93_000.0)
+    eventually(lambda: desk.shown("acc_paid").equity == 9_300_000, what="the stream goes on")
+    assert kinds("acc_paid") == []
+    assert not desk.truth("acc_paid")["locked"]
