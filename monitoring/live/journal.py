@@ -80,16 +80,23 @@ def read(directory: Path, shard: str, after: int = 0) -> Iterator[Record]:
     for index, segment in enumerate(found):
         if index + 1 < len(found) and first_of(found[index + 1]) <= after + 1:
             continue  # all of it is older
-        damaged = 0
-        with segment.open("rb") as lines:
-            for line in lines:
-                record = decode_line(line)
-                if record is None:
-                    damaged += 1
-                elif record.n > after:
-                    yield record
-        if damaged:
-            log.warning("journal_lines_skipped", file=segment.name, lines=damaged)
+        try:
+            yield from _records(segment, after)
+        except OSError as error:  # the other files and memories make up for it as far as they can
+            log.error("journal_file_unreadable", file=segment.name, error=str(error))
+
+
+def _records(segment: Path, after: int) -> Iterator[Record]:
+    damaged = 0
+    with segment.open("rb") as lines:
+        for line in lines:
+            record = decode_line(line)
+            if record is None:
+                damaged += 1
+            elif record.n > after:
+                yield record
+    if damaged:
+        log.warning("journal_lines_skipped", file=segment.name, lines=damaged)
 
 
 class Journal:

@@ -52,7 +52,7 @@ def remember(directory: Path, shard: str, conninfo: str, client: redis.Redis) ->
         sources.append(checkpoint.from_redis(client, shard))
         held: Any = client.get(f"riskdesk:{shard}:epoch")
         memory.epoch = max(memory.epoch, int(held or 0))
-    except redis.RedisError as error:
+    except (redis.RedisError, ValueError) as error:  # away, or somebody else wrote what stands there
         log.warning("recovery_without_redis", error=str(error))
     try:
         sources.append(checkpoint.from_postgres(conninfo))

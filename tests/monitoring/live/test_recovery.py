@@ -29,6 +29,16 @@ def test_records_of_another_release_cost_only_themselves(tmp_path: Path, databas
     journal.close()
 
 
+def test_a_memory_that_cannot_be_read_stops_no_start(tmp_path: Path, database_url: str, redis_url: str) -> None:
+    (tmp_path / "odd-00000001-000000000001.jsonl").mkdir()
+    journal = Journal(tmp_path, "odd", 2)
+    journal.append(RECORDED, AT, RecordedRecord(3))
+    with redis.Redis.from_url(redis_url) as client:
+        client.set("riskdesk:odd:epoch", "many")
+        assert remember(tmp_path, "odd", database_url, client).recorded == 3
+    journal.close()
+
+
 def test_nonsense_in_redis_stops_the_publisher_only_while_it_is_there(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         client.set("riskdesk:odd:epoch", "many")
