@@ -7,12 +7,20 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 from django.conf import settings
 
 from riskdesk import services as embedded
 from scripts.chromium import chromium_path
+from tests.waiting import PATIENCE
+
+# A busy machine is no fault of an example's.
+hypothesis.settings.register_profile(
+    "riskdesk", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("riskdesk")
 
 DATABASE_FIXTURES = frozenset(
     {"db", "transactional_db", "live_server", "django_db_setup", "django_db_serialized_rollback"}
@@ -44,6 +52,9 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The browser's path; the test is skipped at collection where there is none."""
+    from playwright.sync_api import expect  # here: the fast tests need no Playwright
+
+    expect.set_options(timeout=PATIENCE * 1000)
     found = chromium_path()
     assert found is not None
     return found

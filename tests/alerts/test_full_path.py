@@ -23,6 +23,7 @@ from tests.waiting import eventually
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
 StartWorker = Callable[..., subprocess.Popen[bytes]]
+TRIES = 5  # on a busy machine the sweep may come before a hint; five times in a row it may not
 
 
 @pytest.fixture
@@ -76,20 +77,21 @@ def test_each_event_is_told_once_however_often_it_is_hinted(
         hint(event.pk)
     start_worker()
     start_worker()
-    eventually(lambda: settled(3), within=20, what="three messages")
-    late = happen(make_account(), "warned")
-    for _ in range(4):
-        hint(late.pk)
-    eventually(lambda: settled(4), within=20, what="a fourth")
+    eventually(lambda: settled(3), what="three messages")
+    routed_by: list[str] = []
+    while "hint" not in routed_by and len(routed_by) < TRIES:
+        accounts.append(make_account())
+        late = happen(accounts[-1], "warned")
+        for _ in range(4):
+            hint(late.pk)
+        eventually(lambda: settled(len(accounts)), what="one more message")
+        late.refresh_from_db()
+        routed_by.append(late.lease_owner)
+    assert "hint" in routed_by
     assert sorted(text.split("account ")[1].split()[0] for text in slack.texts()) == sorted(
-        account.login for account in [*accounts, late.account] if account
+        account.login for account in accounts
     )
-    assert slack.received() == 4
-    sent = Delivery.objects.get(alert__account=late.account)
-    assert sent.sent_at is not None
-    assert (
-        sent.sent_at - late.ingested_at
-    ).total_seconds() < 2.0  # a hint's way, not a sweep's; the rest is this machine
+    assert slack.received() == len(accounts)
 
 
 def test_events_without_any_hint_are_found_with_redis_unreachable(
@@ -97,8 +99,8 @@ def test_events_without_any_hint_are_found_with_redis_unreachable(
 ) -> None:
     event = happen(account, "breached")
     worker = start_away(start_worker, service_env, slack)
-    eventually(lambda: slack.texts(), within=30, what="the message, Redis being away")
-    eventually(lambda: settled(1), within=10)
+    eventually(lambda: slack.texts(), what="the message, Redis being away")
+    eventually(lambda: settled(1))
     assert worker.poll() is None
     event.refresh_from_db()
     assert event.lease_owner == "sweep"
@@ -134,17 +136,17 @@ def test_a_worker_killed_while_slack_waits_tells_it_no_third_time(
     worker = start_worker()
     event = happen(account, "warned")
     hint(event.pk)
-    eventually(lambda: slack.received() == 1, within=20, what="the request")
+    eventually(lambda: slack.received() == 1, what="the request")
     os.killpg(worker.pid, signal.SIGKILL)
     worker.wait()
     assert Delivery.objects.get().state == "sending"
     Delivery.objects.update(lease_until=event.ingested_at)  # 45 s pass
     start_worker()
-    eventually(lambda: Delivery.objects.get().state == "unknown", within=20, what="doubt")
+    eventually(lambda: Delivery.objects.get().state == "unknown", what="doubt")
     hint(event.pk)
     follower = happen(account, "breached")
     hint(follower.pk)
-    eventually(lambda: settled(1), within=20, what="the breach")
+    eventually(lambda: settled(1), what="the breach")
     assert slack.received() == 2
     assert Delivery.objects.get(alert__kind="drawdown_warning").state == "unknown"
 
@@ -161,12 +163,11 @@ def test_a_worker_killed_before_it_came_to_an_event_loses_nothing(
     worker.wait()
     Delivery.objects.filter(state="sending").update(lease_until=events[0].ingested_at)
     start_worker()
-    eventually(lambda: not RiskEvent.objects.filter(routed_at=None).exists(), within=20, what="every event routed")
+    eventually(lambda: not RiskEvent.objects.filter(routed_at=None).exists(), what="every event routed")
     eventually(
         lambda: (
             not Delivery.objects.filter(state__in=["pending", "sending"]).exists() and Delivery.objects.count() == 10
         ),
-        within=30,
         what="ten deliveries settled",
     )
     unsure = Delivery.objects.filter(state="unknown").count()

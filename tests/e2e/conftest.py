@@ -25,6 +25,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playw
 
 from accounts.models import Role, User
 from tests.monitoring.wire import Wire
+from tests.ports import free_port
 from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,13 +38,6 @@ WATCH_CSP = """addEventListener("securitypolicyviolation", (event) =>
     console.error(`CSP violation: ${event.violatedDirective} ${event.blockedURI}`))"""
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Web:

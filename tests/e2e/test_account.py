@@ -41,7 +41,7 @@ FITS = """() => { const box = document.getElementById("chart");
 
 
 def drawn(page: Page) -> None:
-    expect(page.locator("#chart .scatterlayer .trace")).to_have_count(4, timeout=20_000)
+    expect(page.locator("#chart .scatterlayer .trace")).to_have_count(4)
 
 
 def test_the_cards_follow_every_update_and_focus_stays(page: Page, wire: Wire) -> None:
@@ -112,7 +112,7 @@ def test_a_chart_without_points_begins_with_the_first_update(visit: Visit, wire:
     adopt("sim-2")
     wire.publish([row("sim-2")])
     page = visit("/accounts/sim-2/", people["risk_officer"])
-    expect(page.locator("#chart-state")).to_contain_text("No points yet", timeout=20_000)
+    expect(page.locator("#chart-state")).to_contain_text("No points yet")
     history(wire, "sim-2", [(int(time() * 1000), 9_900_000)])
     wire.publish([row("sim-2", 9_900_000, rev=2)])
     drawn(page)

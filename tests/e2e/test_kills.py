@@ -104,7 +104,7 @@ class Cast:
         self.desk.push(self.riser, 103_000)
         self.desk.push(self.warned, 95_990)
         eventually(lambda: self.floor() >= 9_800_000, what="the trailing floor has risen")
-        eventually(lambda: self.desk.messages(self.warned), within=20, what="the warning in Slack")
+        eventually(lambda: self.desk.messages(self.warned), what="the warning in Slack")
 
     def during(self) -> None:
         """Three fall through their floor, one comes near."""
@@ -118,15 +118,15 @@ class Cast:
 
     def check(self, floor_before: int) -> None:
         """Everything that had to happen has, once."""
-        eventually(self.closed, within=30, what="every faller is flat and locked")
+        eventually(self.closed, what="every faller is flat and locked")
         for account in self.fallers:
-            events = eventually(partial(self.desk.events, account, "breached"), within=30, what=f"{account}'s breach")
+            events = eventually(partial(self.desk.events, account, "breached"), what=f"{account}'s breach")
             assert [(event["rule"], event["floor"]) for event in events] == [("daily_loss", Decimal("95000.00"))]
             assert events[0]["measured"] < Decimal("95000.00")
         assert self.floor() >= floor_before
         self.desk.push(self.riser, 97_900)
-        eventually(lambda: self.desk.flat_and_locked(self.riser), within=20, what="the riser is flat and locked")
-        (fall,) = eventually(lambda: self.desk.events(self.riser, "breached"), within=20, what="the riser's breach")
+        eventually(lambda: self.desk.flat_and_locked(self.riser), what="the riser is flat and locked")
+        (fall,) = eventually(lambda: self.desk.events(self.riser, "breached"), what="the riser's breach")
         assert fall["rule"] == "max_loss"
         assert fall["floor"] >= Decimal(floor_before) / 100 >= Decimal("98000")
         self.check_messages()
@@ -137,7 +137,7 @@ class Cast:
         for account, words in expected.items():
             eventually(partial(self.told, account, words), within=60, what=f"{account}: {words} in Slack")
             assert len(self.desk.events(account, "warned", "breached")) == len(words)
-        eventually(lambda: "Breach" in self.words(self.riser), within=30, what="the riser's breach in Slack")
+        eventually(lambda: "Breach" in self.words(self.riser), what="the riser's breach in Slack")
         assert self.words(self.riser).count("Breach") == 1
 
     def words(self, account: str) -> list[str]:
@@ -182,7 +182,7 @@ def test_a_killed_process_is_said_and_replaced_and_nothing_is_lost(desk: WholeDe
         with desk.held_down(name):
             cast.during()
             if name != "monitor":  # enforcement waits for nobody
-                eventually(cast.closed, within=10, what=f"every faller is flat and locked without {name}")
+                eventually(cast.closed, what=f"every faller is flat and locked without {name}")
                 tell("fallers flat and locked")
             eventually(partial(says, page, live, words), within=40, every=0.1, what=f"the desk says {words!r}")
             tell("the desk says so")
@@ -241,9 +241,9 @@ def test_alerts_are_sent_without_the_alert_worker_and_once(desk: WholeDesk, page
     floor = cast.floor()
     with desk.held_down("critical"):
         cast.during()
-        eventually(cast.closed, within=10, what="every faller is flat and locked")
+        eventually(cast.closed, what="every faller is flat and locked")
         for account in cast.fallers:  # by the sweep of the other worker
-            eventually(partial(cast.words, account), within=30, what=f"{account}: the breach in Slack")
+            eventually(partial(cast.words, account), what=f"{account}: the breach in Slack")
     heals(page)
     cast.check(floor)
     check_everybody(desk)

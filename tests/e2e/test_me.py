@@ -35,7 +35,7 @@ def test_the_room_that_is_left_is_live(page: Page, wire: Wire) -> None:
     wire.publish([row("sim-2", 9_560_000, rev=2, state="warned", severity=2)])
     expect(line).to_have_text("You may still lose 600.00 USD today")
     expect(page.locator('[data-rule="r0"]')).to_have_attribute("data-sev", "2")
-    expect(page.locator("#chart .scatterlayer .trace")).to_have_count(4, timeout=20_000)
+    expect(page.locator("#chart .scatterlayer .trace")).to_have_count(4)
 
 
 def test_another_account_is_picked_and_its_sibling_stays_live_in_the_list(page: Page, wire: Wire) -> None:
@@ -82,7 +82,7 @@ def test_axe_finds_nothing(page: Page, visit: Visit, wire: Wire, people: dict[st
     name = "dark" if dark else "light"
     opened = visit("/me/?account=sim-2", people["trader"], dark=dark, wide=1280)
     expect(opened.locator("body")).to_have_attribute("data-live", "connected")
-    expect(opened.locator("#chart .scatterlayer .trace")).to_have_count(4, timeout=20_000)
+    expect(opened.locator("#chart .scatterlayer .trace")).to_have_count(4)
     shoot(opened, f"me-{name}-1280")
     assert axe(opened) == []
     wire.publish([row("sim-2", 9_481_200, rev=9, severity=4, reason="equity 94,812.00 is below the floor")])

@@ -84,16 +84,14 @@ def seen(page: Page, account: str, what: str) -> float:
     """When the page first showed this (epoch seconds)."""
     found: float = eventually(
         lambda: page.evaluate("(key) => window.__seen[key] || 0", f"{account} {what}"),
-        within=15, what=f"{account}: {what} on the page",
+        what=f"{account}: {what} on the page",
     )  # fmt: skip
     return found
 
 
 def told(desk: WholeDesk, account: str, word: str) -> float:
     """When Slack had the message with this word, of which there may be one only."""
-    eventually(
-        lambda: any(word in text for text in desk.messages(account)), within=15, what=f"{account}: {word} in Slack"
-    )
+    eventually(lambda: any(word in text for text in desk.messages(account)), what=f"{account}: {word} in Slack")
     times = [at for at, text in desk.told(account) if word in text]
     assert len(times) == 1
     return times[0]
@@ -105,7 +103,7 @@ def commanded(desk: WholeDesk, account: str, command: str) -> float:
     def sent() -> list[str]:
         return [str(one["received_at"]) for one in desk.commands(account) if one["path"].endswith(f"/{command}")]
 
-    eventually(sent, within=15, what=f"{account}: {command} at the simulator")
+    eventually(sent, what=f"{account}: {command} at the simulator")
     return datetime.fromisoformat(sent()[0]).timestamp()
 
 
@@ -140,7 +138,7 @@ def test_a_breach_is_on_the_desk_at_the_broker_and_in_slack_within_a_second(desk
         desk.make_account(account)
         page.evaluate(WATCH, account)
         row = page.locator(f'#rows tr[data-account="{account}"]')
-        expect(row.locator('[data-cell="positions"]')).to_have_text("1", timeout=15_000)  # adopted while it ran
+        expect(row.locator('[data-cell="positions"]')).to_have_text("1")  # adopted while it ran
         warned = warn(desk, page, account)
         breached = breach(desk, page, account, 93_500 - 500 * number)  # each below the one before: first of all
         expect(row.locator('[data-cell="status"]')).to_have_text("Flat, locked")
@@ -164,7 +162,7 @@ def test_bad_frames_are_refused_and_counted_and_the_stream_goes_on(desk: WholeDe
     desk.make_account("spoilt")
     page = sign_in(visit, "risk", "/desk/?q=" + desk.login("spoilt"))
     equity = page.locator('tr[data-account="spoilt"] [data-cell="equity"]')
-    expect(equity).to_have_text(re.compile(r"^(99,9|100,0)"), timeout=15_000)
+    expect(equity).to_have_text(re.compile(r"^(99,9|100,0)"))
     feeds = page.context.new_page()
     feeds.goto(f"{desk.url}/feeds/")
     counted = feeds.locator('[data-feed] [data-count="refused"]')
@@ -173,12 +171,12 @@ def test_bad_frames_are_refused_and_counted_and_the_stream_goes_on(desk: WholeDe
         desk.control("/faults", {"kind": kind, "account": "spoilt", "count": 1})
     eventually(lambda: not desk.control("/health")["faults"], what="every fault has struck")
     desk.push("spoilt", 98_765.43)
-    expect(equity).to_have_text(re.compile(r"^98,7[67]"), timeout=5_000)
+    expect(equity).to_have_text(re.compile(r"^98,7[67]"))
     row = desk.row("spoilt")
     assert row is not None
     assert (row.state, row.stale, row.severity) == ("ok", False, 0)
     assert not desk.events("spoilt", "warned", "breached")
-    expect(counted).to_have_text(str(before.refused + len(BAD_FRAMES)), timeout=10_000)
+    expect(counted).to_have_text(str(before.refused + len(BAD_FRAMES)))
     expect(feeds.locator("#refusals")).to_be_visible()
     after = desk.feed()
     print(f"refused {after.refusals}, late {after.late}, repeated {after.repeated}, gaps {after.gaps}")

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +31,8 @@ from riskdesk import services
 from tests.alerts.fake_slack import FakeSlack, fake_slack
 from tests.e2e.conftest import Visit, Web
 from tests.monitoring.live.desk import ask
-from tests.riskdesk.test_run_desk import all_gone, free_ports
+from tests.ports import free_ports
+from tests.riskdesk.test_run_desk import all_gone
 from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,7 +128,7 @@ class WholeDesk:
             self.query("SELECT 1")
             with urllib.request.urlopen(f"{self.url}/healthz", timeout=5) as answer:
                 return bool(json.load(answer)["ready"])
-        except (redis.ConnectionError, psycopg.OperationalError, urllib.error.URLError, ConnectionError):
+        except (redis.RedisError, psycopg.OperationalError, OSError):
             return False
 
     def kill(self, name: str) -> int | None:
@@ -167,7 +167,7 @@ class WholeDesk:
         (os.killpg if group else os.kill)(self.process.pid, sent)
         try:
             code = self.process.wait(60)
-            eventually(lambda: all_gone(family), within=10, what=f"no process left of {family}")
+            eventually(lambda: all_gone(family), what=f"no process left of {family}")
         finally:
             for one in family:
                 if one.is_running():
@@ -245,7 +245,7 @@ class WholeDesk:
         try:
             with redis.Redis.from_url(services.layout(self.state).urls.redis_url, socket_timeout=5) as client:
                 packed: Any = client.hget("riskdesk:main:rows", account)
-        except redis.ConnectionError:
+        except (redis.ConnectionError, redis.TimeoutError):
             return None
         return None if packed is None else _row.decode(packed)
 

@@ -25,7 +25,7 @@ from monitoring.live.publish import Batch
 from monitoring.replica import DeskQuery, Replica
 from monitoring.routing import websocket_urlpatterns
 from tests.monitoring.wire import Wire, account, event
-from tests.waiting import aeventually, eventually
+from tests.waiting import PATIENCE, aeventually, eventually
 
 sockets = pytest.mark.django_db(transaction=True)
 application = URLRouter(websocket_urlpatterns)
@@ -43,13 +43,13 @@ class Page:
     async def next(self, *kinds: str) -> dict[str, Any]:
         """The next frame of one of the kinds; others are passed over."""
         while True:
-            frame: dict[str, Any] = json.loads(await self.socket.receive_from(timeout=8))
+            frame: dict[str, Any] = json.loads(await self.socket.receive_from(timeout=PATIENCE))
             if frame["t"] in kinds:
                 return frame
 
     async def code(self) -> int:
         """The close code; frames before it are passed over."""
-        while (output := await self.socket.receive_output(timeout=8))["type"] != "websocket.close":
+        while (output := await self.socket.receive_output(timeout=PATIENCE))["type"] != "websocket.close":
             pass
         return int(output["code"])
 
@@ -76,7 +76,7 @@ async def page(path: str, user: User | None) -> Page:
     cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
     socket = WebsocketCommunicator(application, path, headers=[(b"cookie", cookies.encode())])
     socket.scope["cookies"] = {name: morsel.value for name, morsel in client.cookies.items()}
-    connected, _ = await socket.connect(timeout=8)
+    connected, _ = await socket.connect(timeout=PATIENCE)
     assert connected
     return Page(socket)
 
@@ -125,7 +125,7 @@ async def test_a_snapshot_then_only_what_changed(wire: Wire, officer: User) -> N
     assert delta["rows"][0][1]["equity"] == "99,000.00"
     assert "trader" not in delta["rows"][0][1]
     assert delta["seq"] > snap["seq"]
-    await desk.socket.disconnect()
+    await desk.socket.disconnect(timeout=PATIENCE)
 
 
 @sockets
@@ -145,7 +145,7 @@ async def test_without_an_acknowledgement_nothing_more_is_sent(wire: Wire, offic
     merged = dict((await desk.next("d"))["rows"])
     assert merged["sim-1"]["equity"] == "99,997.00"
     assert merged["sim-2"]["balance"] == "100,000.03"
-    await desk.socket.disconnect()
+    await desk.socket.disconnect(timeout=PATIENCE)
 
 
 @sockets
@@ -163,7 +163,7 @@ async def test_a_rising_severity_ranks_at_once_and_is_told(wire: Wire, officer: 
             await desk.say(t="ack", seq=frame["seq"])
     assert seen["d"]["order"][0] == "sim-3"
     assert seen["alert"]["events"][0]["word"] == "Breached"
-    await desk.socket.disconnect()
+    await desk.socket.disconnect(timeout=PATIENCE)
 
 
 @sockets
@@ -183,7 +183,7 @@ async def test_a_held_order_counts_what_moved_and_comes_when_released(wire: Wire
     await desk.say(t="hold", on=False)
     frame = await desk.next("d")
     assert (frame["order"], frame["moved"]) == (["sim-3", "sim-1", "sim-2"], 0)
-    await desk.socket.disconnect()
+    await desk.socket.disconnect(timeout=PATIENCE)
 
 
 @sockets
@@ -198,7 +198,7 @@ async def test_a_hidden_page_gets_alerts_and_no_figures(wire: Wire, officer: Use
     assert (await desk.next("alert", "d"))["t"] == "alert"
     await desk.say(t="vis", hidden=False)
     assert dict((await desk.next("d"))["rows"])["sim-1"]["daily_used"] == "82.0%"
-    await desk.socket.disconnect()
+    await desk.socket.disconnect(timeout=PATIENCE)
 
 
 @sockets
@@ -212,7 +212,7 @@ async def test_what_makes_no_sense_is_answered(wire: Wire, officer: User, text: 
     await desk.say(t="ack", seq=(await desk.next("snap"))["seq"])
     await desk.socket.send_to(text_data=text)
     assert (await desk.next("error"))["message"]
-    await desk.socket.disconnect()
+    await desk.socket.disconnect(timeout=PATIENCE)
 
 
 @sockets
@@ -226,7 +226,7 @@ async def test_a_view_that_cannot_be_shown_is_the_whole_desk_and_said(
     await desk.say(t="sub", view=view)
     assert said in (await desk.next("error"))["message"]
     assert (await desk.next("snap"))["total"] == 3
-    await desk.socket.disconnect()
+    await desk.socket.disconnect(timeout=PATIENCE)
 
 
 @sockets
@@ -249,8 +249,8 @@ async def test_a_trader_watches_his_own_account_and_no_other(wire: Wire) -> None
     assert (await own.next("points"))["y"]["equity"] == [100_000.0]
     mine = await page("/ws/me/", trader)
     assert (await mine.next("snap"))["order"] == ["sim-1"]
-    await own.socket.disconnect()
-    await mine.socket.disconnect()
+    await own.socket.disconnect(timeout=PATIENCE)
+    await mine.socket.disconnect(timeout=PATIENCE)
 
 
 # -- pace, without a socket ------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from monitoring import replica
 from monitoring.routing import websocket_urlpatterns
 from tests.monitoring.book import adopt, row
 from tests.monitoring.wire import Wire, event, server
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 application = URLRouter(websocket_urlpatterns)
@@ -47,7 +47,7 @@ class Socket:
     async def until_any(self, kinds: set[str]) -> dict[str, Any]:
         """The next frame of these kinds; every snap and delta on the way is acknowledged."""
         while True:
-            output = await self.communicator.receive_output(timeout=8)
+            output = await self.communicator.receive_output(timeout=PATIENCE)
             assert output["type"] == "websocket.send", output
             frame: dict[str, Any] = json.loads(output["text"])
             if frame["t"] in {"snap", "d"}:
@@ -64,12 +64,12 @@ class Socket:
                     return dict(cells)
 
     async def code(self) -> int:
-        while (output := await self.communicator.receive_output(timeout=8))["type"] != "websocket.close":
+        while (output := await self.communicator.receive_output(timeout=PATIENCE))["type"] != "websocket.close":
             pass
         return int(output["code"])
 
     async def leave(self) -> None:
-        await self.communicator.disconnect()
+        await self.communicator.disconnect(timeout=PATIENCE)
 
 
 @pytest_asyncio.fixture
@@ -99,7 +99,7 @@ async def open_socket(path: str, who: User | None) -> Socket:
         await sync_to_async(client.force_login)(who, backend=settings.AUTHENTICATION_BACKENDS[-1])
     communicator = WebsocketCommunicator(application, path)
     communicator.scope["cookies"] = {name: morsel.value for name, morsel in client.cookies.items()}
-    connected, _ = await communicator.connect(timeout=8)
+    connected, _ = await communicator.connect(timeout=PATIENCE)
     assert connected
     return Socket(communicator)
 
@@ -189,7 +189,7 @@ async def test_an_id_that_no_account_has_is_no_defect(wire: Wire) -> None:
 
 
 async def test_an_address_that_nobody_serves_is_refused_before_it_opens() -> None:
-    assert await WebsocketCommunicator(application, "/ws/nothing/").connect(timeout=8) == (False, 1000)
+    assert await WebsocketCommunicator(application, "/ws/nothing/").connect(timeout=PATIENCE) == (False, 1000)
 
 
 async def test_the_feeds_follow_the_pages_query(wire: Wire) -> None:
@@ -213,7 +213,7 @@ async def test_a_feeds_page_that_does_not_read_costs_one_frame(wire: Wire) -> No
     await socket.say(t="sub", view="")
     frames: list[tuple[str, str | None]] = []
     while sum(kind == "hb" for kind, _ in frames) < 4:  # four seconds without an acknowledgement
-        frame = json.loads(await socket.communicator.receive_from(timeout=8))
+        frame = json.loads(await socket.communicator.receive_from(timeout=PATIENCE))
         frames.append((frame["t"], frame.get("id")))
     assert frames.count(("html", "feeds")) == 1
     assert frames.count(("d", None)) == 1

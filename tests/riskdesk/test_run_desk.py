@@ -21,19 +21,11 @@ import pytest
 from riskdesk import services
 from riskdesk.health import is_ready
 from riskdesk.preparation import NotPossible, only_one, require_free_ports
+from tests.ports import free_ports
 from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = "RiskDesk is ready at http://127.0.0.1:"
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on at this moment."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def desk_env(state: Path, ports: list[int]) -> dict[str, str]:
@@ -111,7 +103,7 @@ class RunningDesk:
                 return 0
             return process.pid
 
-        return eventually(killed, within=30, what=f"{name} runs and is killed")
+        return eventually(killed, what=f"{name} runs and is killed")
 
     def runs_again(self, name: str, killed: int) -> bool:
         """Whether a child has a new process."""
@@ -253,17 +245,17 @@ def test_a_desk_survives_the_death_of_each_of_its_processes_and_ends_without_a_t
     with desk(state, free_ports(3)) as running:
         everybody = {"postgres", "valkey", "simulator", "monitor", "web", "critical", "worker", "jobs", "beat"}
         # The workers start with the web; the ready line does not wait for them.
-        eventually(lambda: set(running.children()) == everybody, within=30, what="every process runs")
+        eventually(lambda: set(running.children()) == everybody, what="every process runs")
         for name in sorted(everybody):
             killed = running.kill(name)
             again = partial(running.runs_again, name, killed)
-            eventually(again, within=30, what=f"{name} runs again")
+            eventually(again, what=f"{name} runs again")
             assert running.said(f"{name} was killed by SIGKILL")
         print(*running.lines, sep="\n")  # shown when what follows fails: who ended when
-        eventually(lambda: set(running.children()) == everybody, within=30, what="every process runs again")
+        eventually(lambda: set(running.children()) == everybody, what="every process runs again")
         processes = family(running)
         assert running.stop(signal.SIGINT) == 0
-        eventually(lambda: all_gone(processes), within=5, what="every process has ended")
+        eventually(lambda: all_gone(processes), what="every process has ended")
     assert running.said("riskdesk  | stopped")
 
 
@@ -276,7 +268,7 @@ def test_a_desk_that_was_killed_takes_its_children_along_and_starts_again_quickl
         first.process.kill()
         first.process.wait()
     with desk(state, ports) as second:
-        eventually(lambda: all_gone(processes), within=30, what="the first desk's processes have ended")
+        eventually(lambda: all_gone(processes), what="the first desk's processes have ended")
         started = next(line for line in second.lines if "started in" in line)
         seconds = re.search(r"started in ([\d.]+) s", started)
         assert seconds is not None

@@ -22,7 +22,7 @@ import django; django.setup()
 from time import monotonic
 from alerts.deliveries import hints
 began = monotonic()
-for number in range(20):
+for number in range(100):
     hints._publish("alerts.tasks.deliver", str(number), "alerts")
 print(monotonic() - began)
 """
@@ -38,7 +38,7 @@ def hanging() -> Iterator[str]:
         yield f"unix://{path}?db=0"
 
 
-def test_twenty_hints_to_a_redis_that_hangs_cost_a_moment(hanging: str, tmp_path: Path) -> None:
+def test_a_hundred_hints_to_a_redis_that_hangs_cost_a_moment(hanging: str, tmp_path: Path) -> None:
     env = {name: value for name, value in os.environ.items() if not name.startswith("RISKDESK_")} | {
         "DJANGO_SETTINGS_MODULE": "riskdesk.settings",
         "RISKDESK_ENV_FILE": "",
@@ -50,7 +50,7 @@ def test_twenty_hints_to_a_redis_that_hangs_cost_a_moment(hanging: str, tmp_path
         [sys.executable, "-c", SCRIPT], cwd=settings.BASE_DIR, env=env, capture_output=True, text=True, timeout=110
     )
     assert ran.returncode == 0, ran.stderr
-    assert float(ran.stdout) < 2.0  # with Celery's own patience: 5 s for each
+    assert float(ran.stdout) < 10.0  # waiting for each: 20 s; with Celery's own patience: 5 s for each
 
 
 def test_a_hint_arrives_on_its_queue(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -17,6 +16,7 @@ import msgspec
 import redis
 
 from monitoring.live.publish import AccountRow, Batch
+from tests.ports import free_port
 from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -25,19 +25,12 @@ _row = msgspec.msgpack.Decoder(AccountRow)
 _batch = msgspec.msgpack.Decoder(Batch)
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def ask(url: str, body: dict[str, Any] | None = None, method: str | None = None) -> tuple[int, Any]:
     """Status and JSON of a request; (0, None) when nothing answers."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=5) as response:
+        with urllib.request.urlopen(request, timeout=20) as response:
             return response.status, json.loads(response.read() or b"null")
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read() or b"null")
@@ -60,7 +53,7 @@ class Process:
         """Signal it, wait for its end; returns the exit code."""
         if self.popen.poll() is None:
             self.popen.send_signal(sent)
-        code = self.popen.wait(timeout=20)
+        code = self.popen.wait(timeout=60)
         self.file.close()
         return code
 
@@ -88,7 +81,7 @@ class Desk:
             "simulator", ["run_simulator", "--port", str(self.simulator_port), "--control-port", str(self.control_port),
                           "--accounts", str(self.accounts), "--key", KEY],
         )  # fmt: skip
-        eventually(lambda: self.control("/health")[0] == 200, within=30, what="the simulator answers")
+        eventually(lambda: self.control("/health")[0] == 200, what="the simulator answers")
         return process
 
     def start_monitor(self, name: str = "monitor", *, port: int | None = None, wait: bool = True) -> Monitor:
@@ -134,7 +127,7 @@ class Desk:
 
     def shown(self, account: str) -> AccountRow:
         """The account's row, which is there or soon will be."""
-        eventually(lambda: self.row(account), within=20, what=f"{account} is published")
+        eventually(lambda: self.row(account), what=f"{account} is published")
         row = self.row(account)
         assert row is not None
         return row
@@ -166,7 +159,7 @@ class Monitor:
         """What /healthz says; empty when nothing answers."""
         return ask(f"http://127.0.0.1:{self.port}/healthz")[1] or {}
 
-    def wait_ready(self, within: float = 30.0) -> None:
+    def wait_ready(self, within: float = 60.0) -> None:
         """Until /healthz answers 200."""
         eventually(
             lambda: ask(f"http://127.0.0.1:{self.port}/healthz")[0] == 200, within=within, what="the monitor is ready"

@@ -96,7 +96,7 @@ def test_accounts_are_adopted_once_the_plan_that_was_missing_is_there(desk: Desk
     assert desk.control("/accounts", {"id": "acc_x", "balance": 100_000.0, "group": "no-plan"})[0] in {200, 201}
     desk.env["RISKDESK_DEFAULT_PLAN"] = "later"
     monitor = desk.start_monitor()
-    eventually(lambda: (head := desk.head()) and any("cannot be adopted" in line for line in head.warnings), within=20)
+    eventually(lambda: (head := desk.head()) and any("cannot be adopted" in line for line in head.warnings))
     assert monitor.health()["leader"]
     Plan.objects.update(slug="later")
     assert desk.shown("acc_x").size == 10_000_000

@@ -32,7 +32,7 @@ def floor_of(row: AccountRow) -> int:
 
 def wait_for_rev(desk: Desk, account: str, rev: int) -> None:
     """Until the account was published that often."""
-    eventually(lambda: desk.shown(account).rev >= rev, within=30, what=f"rev {rev} of {account}")
+    eventually(lambda: desk.shown(account).rev >= rev, what=f"rev {rev} of {account}")
 
 
 def published_anew(desk: Desk, account: str, *, after_epoch: int, equity: int) -> AccountRow:
@@ -42,7 +42,7 @@ def published_anew(desk: Desk, account: str, *, after_epoch: int, equity: int) -
         head, row = desk.head(), desk.row(account)
         return row if head and head.epoch > after_epoch and row and row.equity == equity else None
 
-    eventually(found, within=20, what=f"{account} is published anew")
+    eventually(found, what=f"{account} is published anew")
     return desk.shown(account)
 
 
@@ -77,7 +77,7 @@ def test_a_killed_monitor_lowers_no_floor_and_repeats_no_warning(desk: Desk) -> 
     print("seed", seed)
     monitor = desk.start_monitor("monitor-0")
     desk.put_at("acc_warn", equity=95_500.0)
-    eventually(lambda: kinds("acc_warn") == ["warned", "stepped_up"] or kinds("acc_warn") == ["warned"], within=20)
+    eventually(lambda: kinds("acc_warn") == ["warned", "stepped_up"] or kinds("acc_warn") == ["warned"])
     told = kinds("acc_warn")
     for run in range(1, 4):
         before = desk.shown("acc_trail").rev
@@ -95,8 +95,8 @@ def test_a_killed_monitor_lowers_no_floor_and_repeats_no_warning(desk: Desk) -> 
     monitor.process.kill(signal.SIGKILL)
     desk.put_at("acc_trail", equity=10_000.0)  # breaches while nobody looks
     desk.start_monitor("monitor-last")
-    eventually(lambda: flat_and_locked(desk, "acc_trail"), within=20, what="the breach is enforced after the restart")
-    eventually(lambda: "breached" in kinds("acc_trail"), within=20)
+    eventually(lambda: flat_and_locked(desk, "acc_trail"), what="the breach is enforced after the restart")
+    eventually(lambda: "breached" in kinds("acc_trail"))
     assert kinds("acc_trail").count("breached") == 1
 
 
@@ -107,13 +107,13 @@ def test_a_breach_survives_the_kill_between_its_journal_and_everything_else(desk
     first = desk.start_monitor("first")
     desk.control("/faults", {"kind": "http_503", "account": "acc_x", "for_s": 60})
     desk.put_at("acc_x", equity=90_000.0)
-    eventually(lambda: any(desk.commands("acc_x")), within=20, what="a command was tried")
+    eventually(lambda: any(desk.commands("acc_x")), what="a command was tried")
     first.process.kill(signal.SIGKILL)
     assert not desk.truth("acc_x")["locked"]
     desk.control("/faults", method="DELETE")
     desk.start_monitor("second")
-    eventually(lambda: flat_and_locked(desk, "acc_x"), within=20, what="the successor enforces")
-    eventually(lambda: Enforcement.objects.filter(state="locked").count() == 1, within=20)
+    eventually(lambda: flat_and_locked(desk, "acc_x"), what="the successor enforces")
+    eventually(lambda: Enforcement.objects.filter(state="locked").count() == 1)
     assert RiskEvent.objects.filter(event="breached").count() == 1
 
 
@@ -134,8 +134,8 @@ def test_enforcement_ends_in_proof_whatever_the_upstream_answers(desk: Desk, fau
     code, answer = desk.control("/faults", {"account": "acc_x", **fault})
     assert code == 201, answer
     desk.put_at("acc_x", equity=90_000.0)
-    eventually(lambda: flat_and_locked(desk, "acc_x"), within=30, what="flat and locked at the simulator")
-    eventually(lambda: Enforcement.objects.filter(state="locked").exists(), within=30, what="recorded as done")
+    eventually(lambda: flat_and_locked(desk, "acc_x"), what="flat and locked at the simulator")
+    eventually(lambda: Enforcement.objects.filter(state="locked").exists(), what="recorded as done")
     done = Enforcement.objects.get()
     closes = [command for command in done.commands if command["command"] == "close_all"]
     if fault["kind"] == "http_504_executes":
@@ -143,7 +143,7 @@ def test_enforcement_ends_in_proof_whatever_the_upstream_answers(desk: Desk, fau
         assert closes[0]["status"] == "unknown"
     else:
         assert closes[0]["status"] in {"unknown", "retry", "partial"}
-        assert closes[-1]["status"] in {"done", "no_change"} or len(closes) >= 1
+        assert closes[-1]["status"] in {"done", "no_change"}
 
 
 def test_postgresql_away_stops_neither_enforcement_nor_the_page(desk: Desk, services: Services) -> None:
@@ -156,18 +156,18 @@ def test_postgresql_away_stops_neither_enforcement_nor_the_page(desk: Desk, serv
     name = str(connection.settings_dict["NAME"])
     with away(services, name):
         desk.put_at("acc_x", equity=95_500.0)
-        eventually(lambda: desk.shown("acc_x").state == "warned", within=20, what="the page goes on")
+        eventually(lambda: desk.shown("acc_x").state == "warned", what="the page goes on")
         desk.put_at("acc_x", equity=90_000.0)
-        eventually(lambda: flat_and_locked(desk, "acc_x"), within=20, what="enforced without PostgreSQL")
+        eventually(lambda: flat_and_locked(desk, "acc_x"), what="enforced without PostgreSQL")
         eventually(
-            lambda: (head := desk.head()) and any("PostgreSQL" in line for line in head.warnings), within=20,
+            lambda: (head := desk.head()) and any("PostgreSQL" in line for line in head.warnings),
             what="the desk says what is wrong",
         )  # fmt: skip
-    eventually(lambda: kinds("acc_x")[-1:] == ["breached"], within=30, what="the recorder catches up")
+    eventually(lambda: kinds("acc_x")[-1:] == ["breached"], what="the recorder catches up")
     assert kinds("acc_x").count("breached") == 1
-    eventually(lambda: Enforcement.objects.filter(state="locked").exists(), within=20)
-    eventually(lambda: Checkpoint.objects.exists(), within=20, what="checkpoints go on")
-    eventually(lambda: (head := desk.head()) and not head.warnings, within=20, what="all is well again")
+    eventually(lambda: Enforcement.objects.filter(state="locked").exists())
+    eventually(lambda: Checkpoint.objects.exists(), what="checkpoints go on")
+    eventually(lambda: (head := desk.head()) and not head.warnings, what="all is well again")
     assert Leadership.objects.get().epoch == 1
 
 
@@ -193,15 +193,15 @@ def test_a_full_disk_stops_no_enforcement_and_is_said(desk: Desk) -> None:
     before = resource.prlimit(monitor.process.popen.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(monitor.process.popen.pid, resource.RLIMIT_FSIZE, (0, before[1]))  # logs fail too
     desk.put_at("acc_x", equity=90_000.0)
-    eventually(lambda: flat_and_locked(desk, "acc_x"), within=20, what="enforced without a journal")
-    eventually(lambda: (head := desk.head()) and any("journal" in line for line in head.warnings), within=20)
-    eventually(lambda: Enforcement.objects.filter(state="locked").exists(), within=20, what="recorded all the same")
+    eventually(lambda: flat_and_locked(desk, "acc_x"), what="enforced without a journal")
+    eventually(lambda: (head := desk.head()) and any("journal" in line for line in head.warnings))
+    eventually(lambda: Enforcement.objects.filter(state="locked").exists(), what="recorded all the same")
     assert kinds("acc_x") == ["breached"]
     resource.prlimit(monitor.process.popen.pid, resource.RLIMIT_FSIZE, before)
     desk.make_account("acc_y")
     desk.shown("acc_y")
     desk.put_at("acc_y", equity=95_500.0)
-    eventually(lambda: (head := desk.head()) and not head.warnings, within=20, what="the disk is back")
+    eventually(lambda: (head := desk.head()) and not head.warnings, what="the disk is back")
     assert monitor.health()["ready"]
 
 
@@ -209,10 +209,10 @@ def test_a_redis_that_lost_everything_is_filled_again(desk: Desk) -> None:
     make_challenge(upstream_id="acc_x", state=ChallengeState.ACTIVE)
     desk.make_account("acc_x")
     desk.start_monitor()
-    eventually(lambda: desk.row("acc_x"), within=20)
+    eventually(lambda: desk.row("acc_x"))
     before = desk.redis.hget("riskdesk:main:meta", "generation")
     desk.redis.flushall()
-    eventually(lambda: desk.row("acc_x"), within=20, what="the book is back")
+    eventually(lambda: desk.row("acc_x"), what="the book is back")
     assert desk.redis.hget("riskdesk:main:meta", "generation") not in {None, before}
 
 
@@ -220,13 +220,13 @@ def test_a_standby_takes_over_and_the_old_leader_steps_down(desk: Desk) -> None:
     desk.make_account("acc_x")
     first = desk.start_monitor("first")
     second = desk.start_monitor("second", wait=False)
-    eventually(lambda: second.health().get("leader") is False, within=30, what="the second stands by")
+    eventually(lambda: second.health().get("leader") is False, what="the second stands by")
     first.process.kill(signal.SIGKILL)
     second.wait_ready()
     assert second.health()["epoch"] == 2
     desk.control("/accounts/acc_x/positions", {"symbol": "EURUSD", "type": "BUY", "volume": 1.0})
     desk.put_at("acc_x", equity=90_000.0)
-    eventually(lambda: flat_and_locked(desk, "acc_x"), within=20, what="the new leader enforces")
+    eventually(lambda: flat_and_locked(desk, "acc_x"), what="the new leader enforces")
 
 
 def test_what_happened_while_no_monitor_ran_is_replayed(desk: Desk) -> None:
@@ -237,8 +237,8 @@ def test_what_happened_while_no_monitor_ran_is_replayed(desk: Desk) -> None:
         desk.make_account(account)
     monitor = desk.start_monitor("first")
     desk.put_at("acc_out", equity=100_500.0)
-    eventually(lambda: desk.shown("acc_out").equity == 10_050_000, within=20)
-    eventually(lambda: Checkpoint.objects.count() == 2, within=20)
+    eventually(lambda: desk.shown("acc_out").equity == 10_050_000)
+    eventually(lambda: Checkpoint.objects.count() == 2)
     monitor.process.kill(signal.SIGKILL)
     desk.control("/accounts/acc_out/balance", {"kind": "withdrawal", "amount": -6_000.0})
     desk.put_at("acc_trail", equity=108_000.0)
@@ -260,7 +260,6 @@ def test_a_withdrawal_whose_frames_were_spoilt_is_no_loss(desk: Desk) -> None:
     assert code in {200, 201}, answer
     desk.control("/accounts/acc_paid/balance", {"kind": "withdrawal", "amount": 6000.0})
     eventually(lambda: desk.shown("acc_paid").equity == 9_400_000, what="the truth is known")
-    eventually(lambda: (head := desk.head()) and head.servers[0].gaps > 0, what="and the hole is counted")
     desk.put_at("acc_paid", equity=93_000.0)
     eventually(lambda: desk.shown("acc_paid").equity == 9_300_000, what="the stream goes on")
     assert kinds("acc_paid") == []

@@ -50,9 +50,10 @@ def test_it_is_ready_with_a_ready_monitor_and_fresh_batches(wire: Wire) -> None:
 
 def test_a_silent_monitor_makes_it_unready(wire: Wire) -> None:
     say(wire, ready=True)
-    wire.put("sim-1")
-    eventually(lambda: ask()[1]["ready"])
-    eventually(lambda: not ask()[1]["ready"], within=8, what="three silent seconds")
+    with wire.beating():
+        wire.put("sim-1")
+        eventually(lambda: ask()[1]["ready"])
+    eventually(lambda: not ask()[1]["ready"], what="three silent seconds")
     assert ask()[0] == 200
 
 
@@ -70,9 +71,10 @@ def test_it_tells_no_secrets_and_takes_no_posts(wire: Wire) -> None:
 
 
 def test_the_figures_are_prometheus_text(wire: Wire) -> None:
-    wire.put("sim-1", "sim-2")
-    eventually(lambda: len(replica.get().rows()) == 2)
-    answer = Client().get("/metrics")
+    with wire.beating():
+        wire.put("sim-1", "sim-2")
+        eventually(lambda: len(replica.get().rows()) == 2 and ask()[1]["live"] == "connected")
+        answer = Client().get("/metrics")
     text = "\n".join(line for line in answer.content.decode().splitlines() if not line.startswith("# no monitor"))
     found = {family.name: family for family in text_string_to_metric_families(text)}
     assert found["riskdesk_web_accounts"].samples[0].value == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import defaultdict, deque
 from datetime import UTC, datetime
 from typing import Any
@@ -50,6 +51,7 @@ class FakeUpstream:
         self.positions: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.answers: dict[str, deque[Answer]] = defaultdict(deque)
         self.requests: list[tuple[str, str, dict[str, str], Any]] = []
+        self.times: list[float] = []  # when each of them came (time.monotonic)
         self.sockets: list[web.WebSocketResponse] = []
         self.upgrades: list[web.Request] = []
         self.refuse_upgrade: Answer | None = None
@@ -101,7 +103,11 @@ class FakeUpstream:
 
     def asked(self, path: str) -> int:
         """How many requests of that path there were."""
-        return sum(one[1].partition("?")[0] == path for one in self.requests)
+        return len(self.asked_at(path))
+
+    def asked_at(self, path: str) -> list[float]:
+        """When the requests of that path came (time.monotonic): measured here, however late a test may look."""
+        return [at for one, at in zip(self.requests, self.times, strict=True) if one[1].partition("?")[0] == path]
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         self.upgrades.append(request)
@@ -121,6 +127,7 @@ class FakeUpstream:
     async def _rest(self, request: web.Request) -> web.Response:
         path = request.match_info["path"]
         body = await request.json() if request.can_read_body else None
+        self.times.append(time.monotonic())
         self.requests.append((request.method, request.path_qs.removeprefix("/v1/"), dict(request.headers), body))
         if path in self.hold:
             await self.hold[path].wait()

@@ -46,10 +46,10 @@ class Peer:
 
 
 @asynccontextmanager
-async def express(peer: Peer, *, total_s: float = 2.0, ready: int = READY) -> AsyncIterator[Express]:
+async def express(peer: Peer, *, total_s: float = 10.0, ready: int = READY) -> AsyncIterator[Express]:
     server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    lines = Express(f"http://127.0.0.1:{port}/v1", {"X": "y"}, total_s=total_s, connect_s=1.0, ready=ready)
+    lines = Express(f"http://127.0.0.1:{port}/v1", {"X": "y"}, total_s=total_s, connect_s=10.0, ready=ready)
     lines.open()
     try:
         await aeventually(lambda: lines.ready == ready)
@@ -161,7 +161,7 @@ async def test_an_upstream_that_hangs_up_at_once_is_asked_with_pauses(monkeypatc
         writer.close()
 
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
-    lines = Express(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", {}, total_s=1.0, connect_s=1.0)
+    lines = Express(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", {}, total_s=1.0, connect_s=10.0)
     async with server:
         began = asyncio.get_running_loop().time()
         lines.open()

@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
 from monitoring.upstream.simulator.server import DEFAULT_KEY, Simulator
+from tests.waiting import PATIENCE
 
 SCOPED_KEY = "scoped_key"
 
@@ -32,7 +33,7 @@ class Socket:
         self.raw = raw
         self.seen: list[dict[str, Any]] = []
 
-    async def frame(self, within: float = 5.0) -> dict[str, Any]:
+    async def frame(self, within: float = PATIENCE) -> dict[str, Any]:
         """The next frame as JSON."""
         message = await asyncio.wait_for(self.raw.receive(), within)
         assert message.type is WSMsgType.TEXT, f"{message.type} {message.data} {message.extra}"
@@ -40,7 +41,7 @@ class Socket:
         self.seen.append(found)
         return found
 
-    async def text(self, within: float = 5.0) -> str:
+    async def text(self, within: float = PATIENCE) -> str:
         """The next frame as it came."""
         message = await asyncio.wait_for(self.raw.receive(), within)
         assert message.type is WSMsgType.TEXT, message
@@ -59,7 +60,7 @@ class Socket:
         """Send one client frame."""
         await self.raw.send_str(json.dumps(body))
 
-    async def closed(self, within: float = 5.0) -> int | None:
+    async def closed(self, within: float = PATIENCE) -> int | None:
         """Read to the end; the close code."""
         while True:
             message = await asyncio.wait_for(self.raw.receive(), within)

@@ -11,7 +11,7 @@ from aiohttp import ClientSession
 from monitoring.upstream.simulator.server import Options, Simulator
 from tests.monitoring.upstream.simulator.client import SCOPED_KEY, Desk
 
-QUICK = {"rate": 20.0, "accounts": 3, "heartbeat": 0.2, "pong_within": 0.6, "stuck_within": 0.4}
+QUICK = {"rate": 20.0, "accounts": 3, "heartbeat": 0.2}
 
 
 @pytest.fixture

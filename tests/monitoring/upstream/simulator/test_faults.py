@@ -123,7 +123,7 @@ async def test_replay_stays_true_under_frame_faults(desk: Desk) -> None:
 async def test_drop_socket_ends_without_goodbye_and_may_refuse_new_ones(desk: Desk) -> None:
     async with desk.socket() as socket:
         await socket.frame()
-        await desk.fault("drop_socket", for_s=0.4)
+        await desk.fault("drop_socket", for_s=2.0)
         assert await socket.closed() in (None, 1006)
     with pytest.raises(WSServerHandshakeError) as refused:
         async with desk.socket():
