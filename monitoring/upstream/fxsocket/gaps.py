@@ -119,7 +119,7 @@ class Gaps:
         for frame in frames:
             self._pass_on(frame)
         reached = top = seq + len(frames)
-        if frames:
+        if frames and not isinstance(queue[0], Resync):  # a reading ahead of frames that are still coming is no hole
             self._health.gaps += 1
             self._resync(account_id)  # as after any gap; where nothing was brought, the engine asks for it
         newest = seq

@@ -77,6 +77,7 @@ async def test_a_reading_ahead_of_a_withdrawal_waits_for_it(upstream: FakeUpstre
         desk.feed.request_resync("acc_1")
         await aeventually(lambda: len(desk.resyncs("acc_1")) == 2, what="the reading")
         assert numbers(desk)[-2:] == [12, 13]
+        assert desk.feed.health.gaps == 0, "what is still on its way is no hole"
         assert "breached" not in desk.events
 
 
