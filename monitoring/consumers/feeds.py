@@ -37,7 +37,10 @@ class FeedsConsumer(LiveConsumer):
 
     async def subscribed(self, message: Sub) -> None:
         """Take the page's query."""
-        self.query = FeedQuery.parse(dict(parse_qsl(message.view)))
+        asked = dict(parse_qsl(message.view))
+        if said := FeedQuery.complaints(asked):
+            self.refuse(" ".join(said))
+        self.query = FeedQuery.parse(asked)
         self._html = ""
 
     async def _run(self) -> None:

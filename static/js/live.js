@@ -62,6 +62,7 @@
       const from = Number(cell.dataset.u);
       setText(cell, from ? RD.age(now - from) : "—");
       cell.classList.toggle("old", from > 0 && now - from > 3000);
+      cell.classList.toggle("late", from > 0 && now - from > 10000);
     }
   };
   function patchAll(frame) {
@@ -127,8 +128,10 @@
     pill.title = (health && health.why) || "";
     const banner = byId("socket-banner");
     if (banner) {
-      banner.hidden = state !== "reconnecting" || away < 5;
-      if (!banner.hidden) setText(banner, `The connection to RiskDesk is lost since ${utc.format(now - away * 1000)} UTC. The figures below are the last known ones.`);
+      const old = state === "stale" && health.why && !byId("banners");  // the desk has the server's own bars
+      banner.hidden = !old && (state !== "reconnecting" || away < 5);
+      if (old) setText(banner, `${health.why}${health.since ? ` since ${utc.format(health.since)} UTC` : ""}. The figures below are the last known ones.`);
+      else if (!banner.hidden) setText(banner, `The connection to RiskDesk is lost since ${utc.format(now - away * 1000)} UTC. The figures below are the last known ones.`);
     }
   }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import time
 from typing import Any
 
 import pytest
@@ -107,3 +108,20 @@ def test_an_address_that_makes_no_sense_is_said_to_everybody(visit: Visit, wire:
         page = visit(path, people["risk_officer"])
         expect(page.get_by_role("alert").filter(has_text="evil")).to_be_visible()
         assert axe(page) == []
+
+
+def test_figures_of_a_silent_monitor_are_not_shown_as_today_s(
+    visit: Visit, wire: Wire, people: dict[str, User]
+) -> None:
+    adopt("sim-1", people["trader"])
+    wire.publish([row("sim-1", updated_ms=int(time() * 1000) - 12_000)])
+    pages = [visit("/me/", people["trader"]), visit("/accounts/sim-1/", people["risk_officer"])]
+    desk = visit("/desk/", people["risk_officer"])
+    equity = desk.locator('[data-cell="equity"]')
+    for page in [*pages, desk]:
+        expect(page.locator("body")).to_have_attribute("data-live", "connected")
+    expect(equity).to_have_css("font-style", "normal")  # a quiet account on a live feed
+    wire.stop_beating()
+    for page in pages:
+        expect(page.locator("#socket-banner")).to_contain_text("The figures below are the last known ones.")
+    expect(equity).to_have_css("font-style", "italic")

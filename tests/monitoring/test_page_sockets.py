@@ -207,6 +207,13 @@ async def test_the_feeds_follow_the_pages_query(wire: Wire) -> None:
     await socket.leave()
 
 
+async def test_a_query_of_the_feeds_that_makes_no_sense_is_said(wire: Wire) -> None:
+    socket = await open_socket("/ws/feeds/", await user("risk", Role.RISK_OFFICER))
+    await socket.say(t="sub", view="sort=evil")
+    assert "There is no column to sort by “evil”" in (await socket.until("error"))["message"]
+    await socket.leave()
+
+
 async def test_a_feeds_page_that_does_not_read_costs_one_frame(wire: Wire) -> None:
     wire.publish(servers=[server("A")])
     socket = await open_socket("/ws/feeds/", await user("risk", Role.RISK_OFFICER))
