@@ -147,7 +147,9 @@ class Oracle:
                 memory.high += amount
                 memory.before += amount
             elif policy == "reset":
-                memory.high = memory.before = self.balance
+                # Before the first figures the balance is S with what has moved it; the generated operations state none.
+                after = self.size + self.moves if self.updated is None else self.balance
+                memory.high = memory.before = after
             elif policy == "lock_at_initial" and rule["rule"] == "max_loss":
                 memory.at_initial = True
 
