@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const RD = window.RiskDesk, byId = (id) => document.getElementById(id), root = document.documentElement;
-  let desk, table, held = false, asked = null, pointer = false, open = [], typed = null;
+  let desk, table, held = false, asked = null, pointer = false, open = [], typed = null, request = null;
 
   // -- rows -----------------------------------------------------------------------------------------------------
   function take() {
@@ -23,7 +23,7 @@
     }
     if (frame.order && frame.order.length && byId("skeleton")) {  // the first accounts: headers and filters need them too
       byId("skeleton").remove();
-      window.htmx.ajax("GET", location.pathname + location.search, { source: desk, target: "#desk", swap: "outerHTML show:none" });
+      if (!request || request.readyState === 0 || request.readyState === 4) load(location.pathname + location.search);  // else the choice that is on its way brings them
     }
     if (frame.order && !frame.order.length && frame.total > 0) go({});  // the list has become shorter than this window's place
     if (frame.order) RD.ages(desk);
@@ -98,10 +98,13 @@
   byId("main").addEventListener("dblclick", (event) => { const tr = event.target.closest("#rows tr"); if (tr) tr.querySelector("a").click(); });
 
   // -- filters: through htmx, the address keeps them --------------------------------------------------------------
+  // htmx's own events tell what failed (live.js shows it); its promise then has no reason and nothing to add.
+  function load(url) { window.htmx.ajax("GET", url, { source: desk, target: "#desk", swap: "outerHTML show:none" }).catch(() => undefined); }
+  document.addEventListener("htmx:beforeSend", (event) => { if (event.detail.target.id === "desk") request = event.detail.xhr; });
   function go(change) {
     const url = new URLSearchParams(desk.dataset.view);
     for (const [name, value] of Object.entries(change)) if (value) url.set(name, value); else url.delete(name);
-    window.htmx.ajax("GET", `/desk/?${url}`, { source: desk, target: "#desk", swap: "outerHTML show:none" });  // #desk pushes the address
+    load(`/desk/?${url}`);  // #desk pushes the address
   }
   RD.actions.search = () => byId("search").focus();
   RD.actions.filter = () => { byId("filter-menu").open = true; byId("filter-sev").focus(); };

@@ -7,7 +7,7 @@ import signal
 from time import monotonic
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from accounts.models import Role, User
 from tests.e2e.conftest import Visit, Web, axe, shoot
@@ -54,6 +54,9 @@ def desk(visit: Visit, wire: Wire, people: dict[str, User]) -> Page:
     wire.publish([account(f"sim-{n}", daily_used=used) for n, used in enumerate((100, 2500, 5600, 8200, 7000))])
     page = visit("/desk/", people["risk_officer"])
     expect(page.locator("body")).to_have_attribute("data-live", "connected")
+    expect(page.locator("#rows tr")).to_have_count(5)
+    # Who came before the first accounts asks once more, for their headers and filters.
+    expect(page.locator("#skeleton, .htmx-request, .htmx-settling")).to_have_count(0)
     return page
 
 
@@ -157,6 +160,23 @@ def test_each_filter_by_key_is_one_step_back(desk: Page) -> None:
     desk.go_back()
     expect(desk).to_have_url(re.compile(r"sev=warning$"))
     expect(desk.locator("#rows tr")).to_have_count(1)
+
+
+def test_a_choice_on_its_way_is_not_lost_when_the_first_accounts_come(
+    visit: Visit, wire: Wire, people: dict[str, User]
+) -> None:
+    page = visit("/desk/", people["risk_officer"])
+    expect(page.locator("#skeleton")).to_have_count(1)
+    waiting: list[Route] = []
+    page.route(re.compile("sev=warning"), lambda route: waiting.append(route))
+    with page.expect_request(re.compile("sev=warning")):
+        page.keyboard.press("2")
+    wire.publish([account("sim-1", daily_used=2500), account("sim-2", daily_used=8200)])
+    expect(page.locator("#rows tr")).to_have_count(2)
+    (choice,) = waiting
+    choice.continue_()
+    expect(page).to_have_url(re.compile(r"sev=warning$"))
+    expect(page.locator("#rows tr")).to_have_count(1)
 
 
 def test_a_row_made_by_the_socket_is_the_row_of_the_first_paint(
