@@ -21,10 +21,7 @@
       desk.dataset.total = frame.total;
       byId("empty").hidden = frame.total > 0 || Boolean(byId("skeleton"));
     }
-    if (frame.order && frame.order.length && byId("skeleton")) {  // the first accounts: headers and filters need them too
-      byId("skeleton").remove();
-      if (!request || request.readyState === 0 || request.readyState === 4) load(location.pathname + location.search);  // else the choice that is on its way brings them
-    }
+    if (frame.order && frame.order.length) first();
     if (frame.order && !frame.order.length && frame.total > 0) go({});  // the list has become shorter than this window's place
     if (frame.order) RD.ages(desk);
     if (frame.order || frame.total !== undefined) byId("shown").textContent = `${table.rows.size} of ${Number(desk.dataset.total || table.rows.size).toLocaleString("en")}`;
@@ -34,8 +31,14 @@
     }
     if (frame.t === "snap") { asked = null; byId("moved").hidden = true; hold(); }
   }
+  function first() {  // the first accounts: headers and filters need them too
+    if (!byId("skeleton")) return;
+    byId("skeleton").remove();
+    if (!request || request.readyState === 0 || request.readyState === 4) load(location.pathname + location.search);  // else the choice that is on its way brings them
+  }
   RD.live.on("snap", show);
   RD.live.on("d", show);
+  RD.live.on("kpi", () => { if (byId("kpi-accounts").lastElementChild.textContent !== "0") first(); });  // none of them in this list
 
   // -- the order is held while the pointer, the focus or a selection is among the rows ----------------------------
   function reading() {

@@ -2,7 +2,7 @@
 //
 // A page sets <body data-socket="/ws/…/"> and, in its own deferred script:
 //   RiskDesk.live.subscribe(() => ({view, offset, limit}))   what to ask for at each (re)connect
-//   RiskDesk.live.on("snap" | "d" | "points" | "alert" | "hb", (frame) => …)
+//   RiskDesk.live.on("snap" | "d" | "points" | "alert" | "kpi" | "hb", (frame) => …)
 // Without a handler, `snap` and `d` patch every element with that data-account through RiskDesk.patch(element, cells):
 // text into its [data-cell], gauge widths and severities, data-sev, data-stale. RiskDesk.now() is the server's clock.
 // Fragments {"t":"html","id","html"} replace #id through htmx. #alert-count[data-unacknowledged] feeds the title.

@@ -179,6 +179,16 @@ def test_a_choice_on_its_way_is_not_lost_when_the_first_accounts_come(
     expect(page.locator("#rows tr")).to_have_count(1)
 
 
+def test_the_first_accounts_are_not_waited_for_in_a_list_without_them(
+    visit: Visit, wire: Wire, people: dict[str, User]
+) -> None:
+    page = visit("/desk/?v=breached", people["risk_officer"])
+    expect(page.locator("#skeleton")).to_have_count(1)
+    wire.publish([account("sim-1", daily_used=2500)])
+    expect(page.locator("#empty")).to_be_visible()
+    expect(page.locator("#skeleton")).to_have_count(0)
+
+
 def test_a_row_made_by_the_socket_is_the_row_of_the_first_paint(
     visit: Visit, wire: Wire, people: dict[str, User]
 ) -> None:
