@@ -13,7 +13,7 @@ from channels.db import database_sync_to_async
 
 from monitoring import replica
 from monitoring.consumers.windows import PROTOCOL, Delta, ViewGroup, encode
-from monitoring.replica import SEVERITY_WORDS, Change, DeskQuery
+from monitoring.replica import SEVERITY_WORDS, Change, DeskQuery, Health
 
 TICK = 0.25  # seconds: 4 Hz
 SOONEST = 0.05  # a rising severity need not wait for the tick
@@ -45,6 +45,7 @@ class Hub:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.seq = 0
+        self._live = ""  # what the last heartbeat said of the line
         self._loop = loop
         self._browsers: set[Browser] = set()
         self._groups: dict[tuple[DeskQuery, int, int], ViewGroup] = {}
@@ -69,7 +70,8 @@ class Hub:
         self.refresh(browser)
 
     def refresh(self, browser: Browser) -> None:
-        """Send a browser every fragment as it is now: it has just come, or was hidden."""
+        """Send a browser the state of the line and every fragment as they are now: it has just come, or was hidden."""
+        browser.note("hb", _heartbeat(replica.get().health()), even_hidden=True)
         for name, html in self._html.items():
             browser.note(f"html:{name}", _html_frame(name, html), even_hidden=True)
 
@@ -152,7 +154,10 @@ class Hub:
         rank |= self._everything
         self._dirty, self._everything, self._rising = set(), False, False
         self.seq += 1
-        ts = replica.get().health().data_ms
+        health = replica.get().health()
+        if health.live != self._live:  # whether the figures may be trusted is told at once, not at the next second
+            self._beat(health)
+        ts = health.data_ms
         self._forget_groups()
         deltas: dict[int, Delta] = {}
         for browser in list(self._browsers):
@@ -166,11 +171,12 @@ class Hub:
             self._events = []
             self._tell(f"alert:{self.seq}", text, even_hidden=True)
 
+    def _beat(self, health: Health) -> None:
+        self._live = health.live
+        self._tell("hb", _heartbeat(health), even_hidden=True)
+
     def _each_second(self) -> None:
-        health = replica.get().health()
-        frame = {"t": "hb", "ts": health.data_ms, "now": int(time() * 1000), "live": health.live}
-        text = encode({"v": PROTOCOL, **frame, "since": health.since_ms, "why": health.message})
-        self._tell("hb", text, even_hidden=True)
+        self._beat(replica.get().health())
         for browser in list(self._browsers):
             browser.look()
         self._work(self._push_html("kpis"))
@@ -212,6 +218,11 @@ def hub() -> Hub:
     if loop not in _hubs:
         _hubs[loop] = Hub(loop)
     return _hubs[loop]
+
+
+def _heartbeat(health: Health) -> str:
+    frame = {"t": "hb", "ts": health.data_ms, "now": int(time() * 1000), "live": health.live}
+    return encode({"v": PROTOCOL, **frame, "since": health.since_ms, "why": health.message})
 
 
 def _html_frame(name: str, html: str) -> str:

@@ -49,7 +49,9 @@ class Web:
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """Its address. It starts with the first use, so that it copies what a test has published before."""
+        if not self.port:
+            self.start()
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
@@ -166,9 +168,8 @@ def web(transactional_db: None, service_env: dict[str, str], tmp_path: Path) -> 
     """Daphne, ended with the test."""
     # The same secret, so that sessions made in this process are good in that one.
     process = Web({**service_env, "RISKDESK_SECRET_KEY": settings.SECRET_KEY}, tmp_path / "web.log")
-    process.start()
     yield process
-    process.stop()
+    process.stop(signal.SIGKILL)  # how it ends in order is a test of its own
 
 
 @pytest.fixture
