@@ -12,7 +12,7 @@ from channels.db import database_sync_to_async
 from django.db import DatabaseError
 
 from monitoring import replica
-from monitoring.consumers.windows import PROTOCOL, encode
+from monitoring.consumers.windows import html_frame
 
 NAME = "alert-count"  # the fragment, registered by alerts, in the navigation of every page
 AT_MOST_EVERY = 0.1  # seconds
@@ -71,7 +71,7 @@ class Badge:
             except DatabaseError as error:
                 log.warning("alerts_not_counted", error=str(error))
                 return
-            text = encode({"v": PROTOCOL, "t": "html", "id": NAME, "html": html[:]})
+            text = html_frame(NAME, html)
             if html and text != self._html:
                 self._html = text
                 for reader in list(self._readers):

@@ -12,7 +12,7 @@ import structlog
 from channels.db import database_sync_to_async
 
 from monitoring import replica
-from monitoring.consumers.windows import PROTOCOL, Delta, ViewGroup, encode
+from monitoring.consumers.windows import PROTOCOL, Delta, ViewGroup, encode, html_frame
 from monitoring.replica import SEVERITY_WORDS, Change, DeskQuery, Health
 
 TICK = 0.25  # seconds: 4 Hz
@@ -73,7 +73,7 @@ class Hub:
         """Send a browser the state of the line and every fragment as they are now: it has just come, or was hidden."""
         browser.note("hb", _heartbeat(replica.get().health()), even_hidden=True)
         for name, html in self._html.items():
-            browser.note(f"html:{name}", _html_frame(name, html), even_hidden=True)
+            browser.note(f"html:{name}", html_frame(name, html), even_hidden=True)
 
     def leave(self, browser: Browser) -> None:
         """Stop serving a browser; the last one stops the clock."""
@@ -202,7 +202,7 @@ class Hub:
             return
         if html and html != self._html.get(name):
             self._html[name] = html
-            self._tell(f"html:{name}", _html_frame(name, html), even_hidden=name == "alert-rail")
+            self._tell(f"html:{name}", html_frame(name, html), even_hidden=name == "alert-rail")
 
     def _tell(self, kind: str, text: str, even_hidden: bool) -> None:
         for browser in list(self._browsers):
@@ -223,10 +223,6 @@ def hub() -> Hub:
 def _heartbeat(health: Health) -> str:
     frame = {"t": "hb", "ts": health.data_ms, "now": int(time() * 1000), "live": health.live}
     return encode({"v": PROTOCOL, **frame, "since": health.since_ms, "why": health.message})
-
-
-def _html_frame(name: str, html: str) -> str:
-    return encode({"v": PROTOCOL, "t": "kpi" if name == "kpis" else "html", "id": name, "html": html[:]})  # a plain str
 
 
 def _told(public_id: str, event: object) -> dict[str, object]:

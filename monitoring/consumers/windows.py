@@ -137,3 +137,8 @@ def moves(shown: Collection[str], wanted: Collection[str]) -> int:
 def encode(frame: object) -> str:
     """A frame as JSON text."""
     return msgspec.json.encode(frame).decode()
+
+
+def html_frame(name: str, html: str) -> str:
+    """A fragment as a frame; the page's element with this id is replaced by it."""
+    return encode({"v": PROTOCOL, "t": "kpi" if name == "kpis" else "html", "id": name, "html": html[:]})  # a plain str
