@@ -91,16 +91,17 @@ class Gaps:
 
     async def _fill(self, account_id: str, seq: int) -> None:
         frames: list[AccountMessage] = []
+        told = False
         try:
             async with asyncio.timeout(HOLD_S), self._turns:
                 frames = _following(account_id, seq, await self._fetch(account_id, seq))
-            self._failures = 0
+            self._failures, told = 0, True
         except (UpstreamError, TimeoutError) as error:
             self._failures += 1
             if self._failures >= FAILURES:
                 self._not_before = asyncio.get_running_loop().time() + PAUSE_S
             log.warning("what account %s missed after %d cannot be read: %s", account_id, seq, error or "too slow")
-        self._release(account_id, seq, frames)
+        self._release(account_id, seq, frames, told=told)
 
     async def _fetch(self, account_id: str, seq: int) -> list[bytes]:
         """What came after `seq`; an upstream that cannot say now is asked again while there is time."""
@@ -112,8 +113,11 @@ class Gaps:
                     raise
                 await asyncio.sleep(error.retry_after or RETRY_S)
 
-    def _release(self, account_id: str, seq: int, frames: Sequence[AccountMessage]) -> None:
-        """Deliver what was missed, then what waited; a hole that is still there is let pass, a second one is not."""
+    def _release(self, account_id: str, seq: int, frames: Sequence[AccountMessage], *, told: bool) -> None:
+        """Deliver what was missed, then what waited; a hole that is still there is let pass, a second one is not.
+
+        Not `told`, all of it passes: the upstream cannot say now, and nothing may wait for it twice.
+        """
         queue = self._held.pop(account_id)
         self._size -= len(queue)
         for frame in frames:
@@ -123,16 +127,29 @@ class Gaps:
             self._health.gaps += 1
             self._resync(account_id)  # as after any gap; where nothing was brought, the engine asks for it
         newest = seq
-        for message in queue:
+        for message in _in_turn(queue, top):
             number = message.seq or 0
             if not isinstance(message, Resync) and newest < number <= top:
                 newest = number
                 continue  # the upstream's memory had it too
-            self._releasing = account_id if reached == seq else ""
+            self._releasing = account_id if reached == seq or not told else ""
             self._pass_on(message)
             self._releasing = ""
             reached = max(reached, number)
         self._changed()
+
+
+def _in_turn(queue: Sequence[AccountMessage], reached: int) -> list[AccountMessage]:
+    """What waited: the frames that follow without a hole, then the rest, as a reading makes the frames in it late."""
+    following: list[AccountMessage] = []
+    rest: list[AccountMessage] = []
+    for message in queue:
+        if not isinstance(message, Resync) and message.seq == reached + 1:
+            reached += 1
+            following.append(message)
+        else:
+            rest.append(message)
+    return following + rest
 
 
 def _following(account_id: str, seq: int, frames: Sequence[bytes]) -> list[AccountMessage]:

@@ -114,6 +114,33 @@ async def test_two_holes_are_filled_one_after_the_other(upstream: FakeUpstream) 
         assert desk.feed.health.gaps == 2
 
 
+async def test_a_withdrawal_that_came_is_judged_before_the_reading_that_overtook_it(
+    upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gaps, "HOLD_S", 0.5)
+    upstream.hold[EVENTS] = asyncio.Event()
+    async with watching(upstream) as desk:
+        desk.feed.request_resync("acc_1")
+        await aeventually(lambda: upstream.asked(EVENTS) == 1, what="the reading is ahead and waits")
+        await upstream.send(withdrawal(12))
+        await upstream.send(lower(13))
+        await aeventually(lambda: desk.follows("acc_1") == 13, what="all pass after their time")
+        assert numbers(desk)[-2:] == [12, 13]
+        assert "breached" not in desk.events
+
+
+async def test_an_upstream_that_cannot_say_holds_nothing_up_twice(
+    upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gaps, "HOLD_S", 0.3)
+    upstream.hold[EVENTS] = asyncio.Event()
+    async with watching(upstream) as desk:
+        for seq in (13, 15, 17):
+            await upstream.send(lower(seq))
+        await aeventually(lambda: desk.follows("acc_1") == 17, what="all pass after their time")
+        assert upstream.asked(EVENTS) == 1
+
+
 async def test_too_many_messages_are_not_held(upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gaps, "HELD_MOST", 0)
     async with watching(upstream) as desk:
