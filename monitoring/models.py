@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.conf import settings
 from django.db import models
 
 from accounts.models import Account, Challenge
@@ -118,3 +119,62 @@ class Leadership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.shard} e{self.epoch} {self.holder}"
+
+
+class FlagDecision(models.TextChoices):
+    """What a person made of a flagged violation."""
+
+    UPHELD = "upheld", "Upheld"
+    DISMISSED = "dismissed", "Dismissed"
+
+
+class FlagReview(models.Model):
+    """A person's decision on one violation of the review queue; the event itself never changes."""
+
+    event = models.OneToOneField(RiskEvent, on_delete=models.PROTECT, related_name="review")
+    decision = models.CharField(max_length=10, choices=FlagDecision.choices)
+    reason = models.TextField()
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.event_id}: {self.decision}"
+
+
+class LabState(models.TextChoices):
+    """How far a run of the rule lab has come."""
+
+    QUEUED = "queued", "Waiting"
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class LabRun(models.Model):
+    """One comparison of two rule sets over recorded or uploaded frames, in the queue `jobs`."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    state = models.CharField(max_length=10, choices=LabState.choices, default=LabState.QUEUED)
+    progress = models.PositiveSmallIntegerField(default=0)  # percent of the bytes read
+    cancel_requested = models.BooleanField(default=False)
+    shard = models.CharField(max_length=64, blank=True, default="")  # of the recording; empty: an upload
+    first_day = models.DateField(null=True)
+    last_day = models.DateField(null=True)
+    upload_name = models.CharField(max_length=200, blank=True, default="")
+    label_a = models.CharField(max_length=200)
+    label_b = models.CharField(max_length=200)
+    document_a = models.JSONField()
+    document_b = models.JSONField()
+    result = models.JSONField(null=True)  # monitoring.lab: one row an account
+    error = models.TextField(blank=True, default="")
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.label_a} / {self.label_b}: {self.state}"

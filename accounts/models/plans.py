@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
@@ -13,6 +14,8 @@ class Plan(models.Model):
 
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=120)
+    preset = models.SlugField(blank=True, default="")  # accounts.presets: what it was made from
+    archived_at = models.DateTimeField(null=True, blank=True)  # no longer sold; running challenges go on
 
     def __str__(self) -> str:
         return self.name
@@ -46,6 +49,10 @@ class RuleSet(models.Model):
     phase = models.ForeignKey(Phase, on_delete=models.PROTECT, related_name="rule_sets")
     version = models.PositiveIntegerField()
     document = models.JSONField()
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )  # None: made by RiskDesk itself
+    reason = models.TextField(blank=True, default="")  # why the version before was changed
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -60,3 +67,16 @@ class RuleSet(models.Model):
         if self.pk is not None and self.challenges.exists():
             raise ValidationError(f"Rule set {self} has judged a challenge: make a new version instead of changing it.")
         super().save(*args, **kwargs)
+
+
+class RuleSetDraft(models.Model):
+    """The next version of a phase's rule set while somebody works on it; may be invalid, judges nobody."""
+
+    phase = models.OneToOneField(Phase, on_delete=models.CASCADE, related_name="draft")
+    document = models.JSONField()
+    base_version = models.PositiveIntegerField()  # what it was begun from; 0: from nothing
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"draft of {self.phase}"

@@ -81,3 +81,48 @@ class Event:
     day: date | None = None
     day_start_balance: int | None = None
     day_start_equity: int | None = None
+    positions: tuple[str, ...] = ()  # ids of the positions that a violation is about; with `close`, those to be closed
+    revision: str = ""  # of the news calendar and the holidays, where the event rests on them
+
+
+class StandingState(StrEnum):
+    """What a rule of section 6 says of an account now."""
+
+    OK = "ok"  # kept
+    VIOLATED = "violated"  # not kept now (or, for a position that is still open, when it was opened)
+    MET = "met"  # an objective that is reached
+    PENDING = "pending"  # an objective on the way, or a limit that is not evaluated yet
+    UNKNOWN = "unknown"  # the data cannot be trusted
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one rule of section 6 stands now, in words and as a share.
+
+    `value` and `limit` are formatted for people ("3 days", "12.50 lots", "1,200.00"); `share` is value / limit where
+    that makes sense (1 is at the limit), exact, None otherwise; `due` is the next instant at which time alone acts.
+    """
+
+    rule: str
+    index: int
+    state: StandingState
+    value: str
+    limit: str
+    reason: str
+    consequence: str = ""
+    share: Decimal | None = None
+    due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResetForecast:
+    """One loss rule as it would stand if the day reset now: minor units."""
+
+    rule: str
+    index: int
+    floor: int
+    measured: int
+    room: int
+    crossed: bool
+    consequence: str
+    operator: str

@@ -7,7 +7,7 @@ Figures are the numbers as sent (floats of decimal text); `money` turns them int
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from math import copysign
 from typing import Annotated, Literal
 
@@ -235,6 +235,39 @@ class Link(Struct, frozen=True, tag_field="type", tag="link", gc=False):
     reason: str = ""
 
 
+class NewsEvent(Struct, frozen=True, gc=False):
+    """One announcement of the news calendar; `impact` is high, medium or low, `currency` whose it is."""
+
+    id: str
+    at: Instant
+    currency: str
+    impact: str
+    title: str = ""
+    symbols: tuple[str, ...] = ()  # base names that the firm lists for it, beside the currency's
+
+
+class Holiday(Struct, frozen=True, gc=False):
+    """A day on which the server's market is closed, or closes early (`closes`: local "HH:MM" in `zone`)."""
+
+    day: date
+    name: str = ""
+    closes: str | None = None
+    zone: str = "UTC"
+
+
+class Market(Struct, frozen=True, tag_field="type", tag="market"):
+    """What the firm says of the markets of one server: news, holidays, names of symbols. It replaces the one before.
+
+    `revision` names this state of the calendar; events that rest on it carry it. `symbols`: raw name -> base name.
+    """
+
+    ts: Instant
+    revision: str
+    news: tuple[NewsEvent, ...] = ()
+    holidays: tuple[Holiday, ...] = ()
+    symbols: dict[str, str] = {}
+
+
 AccountMessage = (
     AccountUpdate
     | PositionOpened
@@ -250,7 +283,7 @@ AccountMessage = (
     | AccountNotice
     | Resync
 )
-Message = AccountMessage | Clock | Link
+Message = AccountMessage | Clock | Link | Market
 
 
 def with_volume(position: Position, volume: float) -> Position:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import time
 from decimal import Decimal
 
 from monitoring.engine.money import grouped, half_up
@@ -68,6 +69,139 @@ class LossRule:
     on_payout: str = "shift"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherRule:
+    """What every rule of section 6 has; `consequence` is filled in where the document leaves it out."""
+
+    index: int
+    rule: str
+    consequence: str  # fail | pause | close | flag | delay; "" for objectives that have none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfitTarget(OtherRule):
+    """Reached when B - A - S is at or above the amount."""
+
+    amount: Amount  # of initial, or fixed
+    requires_flat: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinTradingDays(OtherRule):
+    """How many trading days must count before a pass."""
+
+    days: int
+    counts: str  # opened | opened_and_closed | profit_day | moved_day
+    threshold: Step | None  # share of S, for profit_day and moved_day
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeLimit(OtherRule):
+    """The last day of the phase."""
+
+    days: int
+    start: str  # created | first_trade
+    unit: str  # calendar | trading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaxLotsPerPosition(OtherRule):
+    """Lots in hundred-millionths (`market.lot_units`)."""
+
+    lots: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaxLotsTotal(OtherRule):
+    """Lots in hundred-millionths; `net` takes hedged legs of one symbol against each other."""
+
+    lots: int
+    count: str  # gross | net
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaxPositions(OtherRule):
+    """How many positions may be open at once."""
+
+    positions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Symbols(OtherRule):
+    """Base names; an empty `allow` allows every name that is not denied."""
+
+    allow: frozenset[str]
+    deny: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Local seconds of the day, start included, end not; `end` <= `start` runs over midnight (24:00 is 86,400)."""
+
+    days: frozenset[int]  # on which it starts, Monday 0
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingHours(OtherRule):
+    """When positions may be opened."""
+
+    zone: str
+    windows: tuple[Window, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlatBy(OtherRule):
+    """When the account must be flat, each week."""
+
+    day: int
+    time: time
+    zone: str
+    warn_minutes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewsWindow(OtherRule):
+    """When affected symbols may not be traded."""
+
+    before_minutes: int
+    after_minutes: int
+    impact: frozenset[str]  # high | medium | low
+    scope: str  # currency | listed | all
+    exempt_hours: int | None  # closes of positions opened at least so long before the announcement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopLossRequired(OtherRule):
+    """A stop must be set within so many seconds of opening."""
+
+    within_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consistency(OtherRule):
+    """The best day's share of the total."""
+
+    best_day_share: Step
+    of: str  # net | positive | absolute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inactivity(OtherRule):
+    """Calendar days in the reset zone without a position opened."""
+
+    days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoftBreaches(OtherRule):
+    """How many soft breaches (flag, pause) are allowed, at all or within the last `window_days` days."""
+
+    allowed: int
+    window_days: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class RuleSet:
     """A validated rule set; money in minor units of `digits` decimals, durations in seconds."""
@@ -88,6 +222,9 @@ class RuleSet:
     loss_rules: tuple[LossRule, ...]
     pending_rules: tuple[Mapping[str, object], ...]  # known by name and shape, not judged by this engine yet
     warnings: tuple[str, ...] = ()
+    others: tuple[OtherRule, ...] = ()  # section 6, in the document's order
+    digest: str = ""  # sha256 of the limits, `version` and `initial_balance` left out
+    identities: tuple[str, ...] = ()  # one a rule of the document, by index: what its memory is known by
 
     def sentence(self, rule: LossRule) -> str:
         """Say one loss rule in plain words, its operator included."""

@@ -19,11 +19,11 @@ class Breach(Struct, frozen=True, kw_only=True):
     rule: str
     index: int
     consequence: str
-    operator: str
-    floor: int
-    measured: int
-    room: int
-    used: Decimal
+    operator: str  # empty for a rule without a floor (section 6)
+    floor: int | None
+    measured: int | None
+    room: int | None
+    used: Decimal | None
     balance: int
     equity: int  # risk equity at detection
     also: tuple[str, ...]
@@ -40,6 +40,36 @@ class RuleState(Struct, kw_only=True):
     locked: bool = False  # lock_at_initial took effect: the floor is S from now on
     step: int = 0  # steps of `warn_at` that the open episode has reached; 0: no episode
     episode: int = 0
+    of: str = ""  # which rule it belongs to, whatever its place in the document: RuleSet.identities
+
+
+class OtherMemory(Struct, kw_only=True):
+    """What one rule of section 6 remembers of one account."""
+
+    of: str = ""  # as in RuleState
+    count: int = 0  # trading days counted (min_trading_days), of days before `last_day`
+    episode: int = 0
+    open: bool = False  # a violation that lasts is under way
+    told: list[str] = field(default_factory=list)  # what was told already (position ids, deadlines), newest last
+    warned: str = ""  # the deadline that was warned of (flat_by)
+
+
+class DayFacts(Struct, kw_only=True):
+    """What happened on one trading day; `profit` is closed profit in minor units, balance operations left out."""
+
+    day: date
+    opened: bool = False
+    opened_and_closed: bool = False
+    profit: int = 0
+
+
+class Totals(Struct, kw_only=True):
+    """The days before `last_day`, summed for consistency; minor units."""
+
+    best: int = 0
+    net: int = 0
+    positive: int = 0
+    absolute: int = 0
 
 
 class AccountState(Struct, kw_only=True):
@@ -86,5 +116,21 @@ class AccountState(Struct, kw_only=True):
     paused_until: datetime | None = None
     lowest_equity: int | None = None  # lowest risk equity since the breach, or since the running pause began
     rules: list[RuleState] = field(default_factory=list)
+    others: list[OtherMemory] = field(default_factory=list)
+    rule_set_digest: str = ""
+    generation: int = 0  # how often the rules were changed during the challenge; part of every event's key
+    created_at: datetime | None = None  # when the challenge began; None: with its first frame
+    first_open_at: datetime | None = None
+    last_open_at: datetime | None = None
+    idle_from: datetime | None = None  # where the count of inactivity begins; moved on by the time spent in review
+    held_at: datetime | None = None  # since when verdicts wait (review)
+    today: DayFacts | None = None  # `profit` is computed when it is needed, kept here only once the day has ended
+    last_day: DayFacts | None = None  # the day before; a late frame may still amend it
+    totals: Totals = field(default_factory=Totals)
+    target_reached_at: datetime | None = None
+    soft_breaches: list[date] = field(default_factory=list)  # trading days of the soft breaches that count
+    closing: list[str] = field(default_factory=list)  # open positions that a rule with consequence `close` wants closed
+    unknown_symbols: list[str] = field(default_factory=list)  # names told as unknown
+    due: datetime | None = None  # when time alone acts next, resets apart
     link_seen: datetime | None = None
     now: datetime | None = None
