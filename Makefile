@@ -16,7 +16,7 @@ install: .venv/.installed ## make .venv with what RiskDesk runs on
 install-dev: .venv/.installed-dev
 
 test: .venv/.installed-dev chromium ## the whole suite but the slow fault and load tests
-	$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m scripts.suite
 
 test-fast: .venv/.installed-dev ## unit tests only: no server, no browser
 	$(BIN)/python -m pytest -m "not e2e and not slow and not services"
