@@ -32,7 +32,7 @@ def run(arguments: Sequence[str] = ()) -> int:
     print(f"both halves: {time.monotonic() - started:.0f} s", flush=True)
     if arguments and NOTHING_COLLECTED in codes and codes != [NOTHING_COLLECTED] * 2:
         codes.remove(NOTHING_COLLECTED)  # a choice of tests may lie in one half alone
-    return max(codes)
+    return max(map(abs, codes))  # ended by a signal: its number, negative
 
 
 if __name__ == "__main__":
