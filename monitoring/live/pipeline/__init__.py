@@ -19,12 +19,23 @@ import structlog
 
 from monitoring import metrics
 from monitoring.engine.events import Event, EventKind
-from monitoring.engine.messages import AccountLifecycle, AccountUpdate, BalanceOperation, Clock, Link, Message, Resync
+from monitoring.engine.messages import (
+    AccountLifecycle,
+    AccountMessage,
+    AccountUpdate,
+    BalanceOperation,
+    Clock,
+    Link,
+    Message,
+    Resync,
+)
 from monitoring.engine.rules import process, refuse
 from monitoring.engine.snapshot import Account, Snapshot
+from monitoring.engine.snapshot.store import Hold
 from monitoring.live.checkpoint import STATE, Saved, StateRecord, pack_state
 from monitoring.live.enforcer import Enforcer
 from monitoring.live.journal import Journal
+from monitoring.live.pipeline.tape import Tape
 from monitoring.live.publish import EventRow
 from monitoring.live.publish.rows import Face, event_row, event_severity
 from monitoring.live.recorder import Recorder
@@ -72,6 +83,8 @@ class Pipeline:
         self.held: set[str] = set()  # accounts whose verdicts wait for a person
         self.wants_listing = True  # the upstream's list of accounts should be read again
         self.on_link: Callable[[Link], None] | None = None
+        self.tape: Tape | None = None  # told of everything that changes the snapshot, in its order
+        self._kept_back = False
         self._afterwards: deque[Sequence[Event]] = deque()
         self._count = 0
         self._counted = metrics.MESSAGES.labels(self.name)
@@ -90,6 +103,8 @@ class Pipeline:
         """Take one message; called by the feed, in the loop, and never raises for what a message says."""
         started = time.perf_counter()
         events = process(self.snapshot, message)
+        if self.tape is not None:
+            self._record_on(self.tape, message)
         if message.__class__ is AccountUpdate:
             account = self.snapshot.accounts.get(message.account_id)
             if account is not None:
@@ -117,6 +132,29 @@ class Pipeline:
         if link.now is not None and link.now - now > SET_BACK:
             log.warning("clock_set_back", server=self.name, known=link.now.isoformat(), now=now.isoformat())
             link.set_back(now)
+            if self.tape is not None:
+                self.tape.set_back(now)
+
+    def hold_back_with(self, hold: Hold) -> None:
+        """Ask `hold` about each message after a hole in its account's numbers; one that it keeps comes again."""
+
+        def asked(account_id: str, seq: int, message: AccountMessage) -> bool:
+            self._kept_back = hold(account_id, seq, message)
+            return self._kept_back
+
+        self.snapshot.hold = asked
+
+    def hold_for_review(self, account: Account, reason: str) -> None:
+        """Let the account's verdicts wait for a person."""
+        account.hold_for_review(reason)
+        if self.tape is not None:
+            self.tape.hold(account.id, reason)
+
+    def release(self, account: Account) -> None:
+        """A person ended the review: what comes next is judged."""
+        account.release()
+        if self.tape is not None:
+            self.tape.release(account.id)
 
     def reached(self) -> dict[str, Reached]:
         """How far each account has been followed, for a replay of what was missed."""
@@ -137,6 +175,8 @@ class Pipeline:
         account = self.snapshot.accounts.get(refusal.account_id) if refusal.account_id else None
         if account is not None:
             self._conclude(refuse(self.snapshot, account, refusal.reason, refusal.detail, received_at), 0.0)
+            if self.tape is not None:
+                self.tape.refusal(refusal, received_at)
 
     def deliver_truth(self, truth: Resync) -> None:
         """Put a REST reading of an account through the same door.
@@ -157,11 +197,13 @@ class Pipeline:
         except ValueError as error:
             log.warning("checkpoint_of_another_rule_set", account=entry.public_id, error=str(error))
             account = self._add(entry, None)
+        if self.tape is not None:
+            self.tape.watch(account)
         self.set_entry(entry)
         if entry.in_review and not account.review:
-            account.hold_for_review(entry.state_reason or "in review")
+            self.hold_for_review(account, entry.state_reason or "in review")
         elif account.review and not entry.in_review:
-            account.release()  # by a person, while nobody watched
+            self.release(account)  # by a person, while nobody watched
         self._hold(account_id)
         if account.must_be_flat or account.pause_event is not None:
             self.enforcer.guard(self, account)
@@ -192,6 +234,13 @@ class Pipeline:
             initial_balance=entry.rule_set.initial_balance,
             state=saved if saved is not None and saved.challenge == entry.challenge_key else None,
         )
+
+    def _record_on(self, tape: Tape, message: Message) -> None:
+        """What is kept back behind a hole is recorded when it comes again, in its place."""
+        if self._kept_back:
+            self._kept_back = False
+        else:
+            tape.message(message)
 
     def _notice(self, message: Message) -> None:
         """What of a message concerns more than the snapshot."""

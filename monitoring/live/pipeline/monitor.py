@@ -137,7 +137,7 @@ class Monitor:
         feed = self.pipeline.connector.feed
         feed.on_refusal = self.pipeline.refused
         feed.reached, feed.follows = self.pipeline.reached, self.pipeline.follows
-        self.pipeline.snapshot.hold = feed.hold
+        self.pipeline.hold_back_with(feed.hold)
         self.pipeline.on_link = self._link
         return [
             ("feed", feed.run(self.pipeline.deliver)),

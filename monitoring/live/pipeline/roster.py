@@ -106,11 +106,11 @@ class Roster:
                 continue
             pipeline.set_entry(entry)
             if before.in_review and not entry.in_review:
-                account.release()
+                pipeline.release(account)
                 pipeline.held.discard(account_id)
                 pipeline.connector.feed.request_resync(account_id)
             elif entry.in_review and not before.in_review:
-                account.hold_for_review(entry.state_reason or "in review")
+                pipeline.hold_for_review(account, entry.state_reason or "in review")
             account.touch()
 
     async def _adopt(self) -> None:
