@@ -9,6 +9,7 @@ from monitoring.views.desk import desk, export
 from monitoring.views.feeds import feeds, switch
 from monitoring.views.health import healthz, metrics
 from monitoring.views.me import me
+from monitoring.views.reviews import decide, reviews
 
 urlpatterns = [
     path("desk/", desk, name="desk"),
@@ -17,6 +18,8 @@ urlpatterns = [
     path("accounts/<str:public_id>/chart.json", chart, name="account-chart"),
     path("accounts/<str:public_id>/release/", release, name="account-release"),
     path("me/", me, name="me"),
+    path("reviews/", reviews, name="reviews"),
+    path("reviews/decide/", decide, name="reviews-decide"),
     path("feeds/", feeds, name="feeds"),
     path("feeds/<int:server_id>/enforcement/", switch, name="feed-enforcement"),
     path("healthz", healthz, name="healthz"),

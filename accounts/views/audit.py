@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
 
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import render
-from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET
 
 from accounts.forms import AuditFilterForm
 from accounts.models import AuditEntry
 from accounts.permissions import access_audit, gate
+from accounts.views import lists
 from accounts.views.exports import csv_refusal, csv_response
 
 PER_PAGE = 50
+TITLES = {"at": "Time (UTC)", "actor_name": "Who", "verb": "What", "target": "On"}
 EXPORT_HEAD = ("at", "actor", "verb", "target", "detail", "address")
 
 
@@ -37,18 +36,11 @@ def entries(request: HttpRequest) -> HttpResponseBase:
         "form": form,
         "page": Paginator(matching, PER_PAGE).get_page(request.GET.get("page")),
         "sort": sort,
-        "headings": _headings(request, sort),
+        "headings": lists.headings(request, TITLES, sort),
         "verbs": AuditEntry.objects.order_by("verb").values_list("verb", flat=True).distinct(),
-        "query": _query(request, without=("page", "format")),
+        "query": lists.query(request),
     }
-    response = render(request, "accounts/_audit_list.html" if _partial(request) else "accounts/audit.html", context)
-    patch_vary_headers(response, ["HX-Request"])
-    return response
-
-
-def _partial(request: HttpRequest) -> bool:
-    """Whether htmx asks for the list alone; going back in the history asks for the whole page."""
-    return request.headers.get("HX-Request") == "true" and request.headers.get("HX-History-Restore-Request") != "true"
+    return lists.render_list(request, "accounts/audit.html", "accounts/_audit_list.html", context)
 
 
 def _matching(form: AuditFilterForm) -> QuerySet[AuditEntry]:
@@ -67,27 +59,6 @@ def _matching(form: AuditFilterForm) -> QuerySet[AuditEntry]:
     if asked["until"]:
         found = found.filter(at__lt=datetime.combine(asked["until"] + timedelta(days=1), time(), UTC))
     return found
-
-
-def _headings(request: HttpRequest, sort: str) -> list[dict[str, str]]:
-    """Each column with the link that sorts by it, the other way round where it is sorted by already."""
-    titles = {"at": "Time (UTC)", "actor_name": "Who", "verb": "What", "target": "On"}
-    return [
-        {
-            "title": titles[name],
-            "query": _query(request, without=("page", "format", "sort"), sort=f"-{name}" if sort == name else name),
-            "aria": "ascending" if sort == name else "descending" if sort == f"-{name}" else "none",
-        }
-        for name in AuditFilterForm.columns
-    ]
-
-
-def _query(request: HttpRequest, without: Iterable[str], **extra: str) -> str:
-    query = request.GET.copy()
-    for name in without:
-        query.pop(name, None)
-    query.update(extra)
-    return query.urlencode()
 
 
 def _cells(entry: AuditEntry) -> tuple[str, ...]:
