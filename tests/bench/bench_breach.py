@@ -149,6 +149,7 @@ def entry(name: str, number: int, rule_set: RuleSet) -> Any:
     return Entry(
         pk=number, challenge=number, public_id=name, upstream_id=name, login=str(number), server="main", trader="T",
         trader_id=None, plan="two-step", phase="1", rule_set=rule_set, state="active", state_reason="",
+        started_at=datetime.now(UTC),
     )  # fmt: skip
 
 

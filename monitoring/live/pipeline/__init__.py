@@ -30,6 +30,7 @@ from monitoring.engine.messages import (
     Resync,
 )
 from monitoring.engine.rules import process, refuse
+from monitoring.engine.ruleset import RuleSet
 from monitoring.engine.snapshot import Account, Snapshot
 from monitoring.engine.snapshot.store import Hold
 from monitoring.live.checkpoint import STATE, Saved, StateRecord, pack_state
@@ -209,6 +210,9 @@ class Pipeline:
             self.enforcer.guard(self, account)
         self.snapshot.unknown.discard(account_id)
         return account
+
+    def change_rules(self, account: Account, rule_set: RuleSet) -> None:
+        """Judge a running account by another rule set from now on."""
 
     def set_entry(self, entry: Entry) -> None:
         """Know an account's people, plan and challenge as the book has them now."""

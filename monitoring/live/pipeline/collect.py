@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,11 +13,11 @@ from monitoring.engine.snapshot import Account
 from monitoring.live.checkpoint import STATE, Checkpoints, Saved, StateRecord, pack_saved
 from monitoring.live.journal import Journal
 from monitoring.live.pipeline import Pipeline
+from monitoring.live.pipeline.portions import breathe
 from monitoring.live.publish import AccountRow, ServerRow
 from monitoring.live.publish.publisher import Parcel
 from monitoring.live.publish.rows import account_row, milliseconds
 
-PORTION_S = 0.0005  # how long the loop may be held
 QUIET_PORTION = 25
 HISTORY_EVERY_MS = 5_000
 _pack = msgspec.msgpack.Encoder().encode
@@ -37,14 +36,14 @@ class Collector:
         held = time.perf_counter()
         self.pipeline.follow_up()
         while self.pipeline.write_quiet(QUIET_PORTION):
-            held = await _breathe(held)
+            held = await breathe(held)
         states: list[tuple[int, Saved]] = []
         raised: list[StateRecord] = []
         for account in self.pipeline.snapshot.drain_dirty():
             self._add(account, parcel, states, raised)
             if len(raised) >= QUIET_PORTION:
                 self._keep(raised, parcel.at)
-            held = await _breathe(held)
+            held = await breathe(held)
         self._keep(raised, parcel.at)
         self.checkpoints.put(states, self.journal.last_n)
 
@@ -95,14 +94,6 @@ class Collector:
             return
         self._points[row.public_id] = at
         parcel.points[row.public_id] = _pack([at, row.equity, row.balance, row.daily_floor, row.max_floor])
-
-
-async def _breathe(held: float) -> float:
-    """Let the loop run if it has been held long enough; returns since when it is held."""
-    if time.perf_counter() - held < PORTION_S:
-        return held
-    await asyncio.sleep(0)
-    return time.perf_counter()
 
 
 def server_row(pipeline: Pipeline, now: datetime) -> ServerRow:

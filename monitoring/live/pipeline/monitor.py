@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,9 @@ from monitoring.live.enforcer import Enforcer
 from monitoring.live.journal import Journal
 from monitoring.live.leadership import Leadership
 from monitoring.live.pipeline import Marks, Pipeline
+from monitoring.live.pipeline.adoption import Adoption
 from monitoring.live.pipeline.collect import Collector, server_rows
+from monitoring.live.pipeline.listener import Listener
 from monitoring.live.pipeline.recovery import RECORDED, Memory, RecordedRecord, recordable
 from monitoring.live.pipeline.roster import Roster
 from monitoring.live.publish.publisher import Parcel, Publisher
@@ -74,7 +77,10 @@ class Monitor:
             enforcer=self.enforcer,
         )  # fmt: skip
         self.book = Book(setup.upstream.server, setup.upstream.kind)
-        self.roster = Roster(self.book, self.pipeline, memory, self._save_record)
+        self.roster = Roster(self.book, self.pipeline, memory)
+        self.adoption = Adoption(self.pipeline, self.roster)
+        self._book_changed = asyncio.Event()
+        self._listener = Listener(setup.conninfo, setup.upstream.server, self._book_changed)
         self.collector = Collector(self.pipeline, self.checkpoints, self.journal)
         self.ready = False
         self._linked = asyncio.Event()
@@ -131,7 +137,7 @@ class Monitor:
             found.append(f"Redis unreachable since {since:%H:%M:%S} UTC")
         if self.journal.error is not None:
             found.append(f"The journal's disk refuses writes: {self.journal.error}")
-        return found + self.roster.warnings()
+        return found + self.roster.warnings() + self.adoption.warnings()
 
     def _works(self, stop: asyncio.Event) -> list[tuple[str, Coroutine[Any, Any, Any]]]:
         feed = self.pipeline.connector.feed
@@ -143,7 +149,9 @@ class Monitor:
             ("feed", feed.run(self.pipeline.deliver)),
             ("clock", self._every(CLOCK, self._clock)),
             ("publish", self._every(TICK, self._publish)),
-            ("book", self._every(CLOCK, self.roster.follow)),
+            ("book", self._follow_book()),
+            ("listener", self._listener.run()),
+            ("adoption", self._every(CLOCK, self.adoption.follow)),
             ("readiness", self._get_ready()),
             ("leadership", self.leadership.hold()),
             ("stop", stop.wait()),
@@ -157,6 +165,16 @@ class Monitor:
             await asyncio.sleep(due - time.monotonic())
             self._stall = max(self._stall, time.monotonic() - due)
             await work()
+
+    async def _follow_book(self) -> None:
+        """Each second, and at once when somebody says that the book has changed."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOCK):
+                    await self._book_changed.wait()
+            heard = self._book_changed.is_set()
+            self._book_changed.clear()
+            await self.roster.follow(heard=heard)
 
     async def _clock(self) -> None:
         now = _now()

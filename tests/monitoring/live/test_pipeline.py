@@ -57,7 +57,7 @@ class Live:
             registry.connect(NOWHERE), shard="main", marks=Marks(1), journal=self.journal, recorder=self.recorder,
             enforcer=self.enforcer,
         )  # fmt: skip
-        self.roster = Roster(self.book, self.pipeline, Memory(), lambda kind, record: None)
+        self.roster = Roster(self.book, self.pipeline, Memory())
         self.seq = 0
 
     def run(self, work: Callable[[], object]) -> None:

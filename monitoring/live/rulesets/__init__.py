@@ -1,15 +1,16 @@
-"""The book as the live path needs it: accounts with their pinned rule sets, read from PostgreSQL in a thread.
+"""The book as the live path needs it: accounts with the rules that judge them now, read from PostgreSQL in a thread.
 
-Nothing here runs in the loop. `Book` remembers what it read last, so that PostgreSQL may go away meanwhile.
+Nothing here runs in the loop. `Book` remembers what it read last, so that PostgreSQL may go away meanwhile, and so that
+a change costs one light query and work only for the accounts that it concerns.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -19,21 +20,18 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 from msgspec.structs import replace
 
 from accounts import audit, challenges
-from accounts.models import Account, Challenge, ChallengeState, Server
+from accounts.models import Challenge, ChallengeState, Server
 from monitoring.engine.messages import Resync
 from monitoring.engine.rules import process
-from monitoring.engine.ruleset import RuleSet, RuleSetError, parse_rule_set
+from monitoring.engine.ruleset import RuleSet, RuleSetError
 from monitoring.engine.snapshot import Snapshot
+from monitoring.live.rulesets.compiled import Compiled
+from monitoring.live.rulesets.sql import AT_ONCE, DIGEST, ROWS, BookRow
 from monitoring.models import Enforcement
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 UNAVAILABLE = (OperationalError, InterfaceError)
-
-DIGEST = """
-SELECT count(*), md5(string_agg(concat_ws(':', a.id, a.trader_id, a.login, c.id, c.state), ',' ORDER BY a.id, c.id))
-FROM accounts_account a LEFT JOIN accounts_challenge c ON c.account_id = a.id WHERE a.server_id = %s
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +48,11 @@ class Entry:
     trader_id: int | None
     plan: str
     phase: str
-    rule_set: RuleSet
+    rule_set: RuleSet  # as it judges the account now: overrides applied, S its own
     state: str  # accounts.models.ChallengeState
     state_reason: str
+    started_at: datetime
+    overridden: bool = False  # a rule of it is set apart from the plan
 
     @property
     def challenge_key(self) -> str:
@@ -72,7 +72,8 @@ class Book:
         self.name, self.kind = server, kind
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"book-{server}")
         self._server: Server | None = None
-        self._rule_sets: dict[tuple[int, str, Decimal], RuleSet] = {}
+        self._compiled = Compiled()
+        self._rows: dict[int, BookRow] = {}  # by account, as read last
         self._digest: tuple[Any, ...] | None = None
         self.refused: dict[str, str] = {}  # public id -> why its rule set cannot judge it
 
@@ -80,12 +81,16 @@ class Book:
         """Every account of the server by upstream id, with its newest challenge."""
         return await self._call(self._load)
 
+    async def changes(self) -> list[Entry]:
+        """The accounts that are new or differ from what was read last, whatever the reason."""
+        return await self._call(self._changes)
+
     async def mode(self) -> str:
         """live or dry_run, as the server's row and the settings say now."""
         return await self._call(self._mode)
 
     async def changed(self) -> bool:
-        """Whether accounts, owners or challenges differ from what was read last."""
+        """Whether accounts, owners, challenges or the rules that judge them differ from what was read last."""
         return await self._call(self._changed)
 
     async def adopt(self, listings: Sequence[Resync], at: datetime) -> dict[str, Entry]:
@@ -136,61 +141,61 @@ class Book:
         return stored or settings.RISKDESK_ENFORCEMENT
 
     def _changed(self) -> bool:
-        return self._read_digest() != self._digest
+        return self._read_digest(datetime.now(UTC)) != self._digest
 
-    def _read_digest(self) -> tuple[Any, ...]:
+    def _read_digest(self, at: datetime) -> tuple[Any, ...]:
         with connection.cursor() as cursor:
-            cursor.execute(DIGEST, [self._server_row().pk])
+            cursor.execute(DIGEST, {"server": self._server_row().pk, "at": at})
             return tuple(cursor.fetchone())
 
     def _load(self) -> dict[str, Entry]:
-        digest = self._read_digest()
-        rows = (
-            Challenge.objects.filter(account__server=self._server_row())
-            .select_related("account__trader", "rule_set__phase__plan")
-            .order_by("account_id", "-started_at", "-pk")
-            .distinct("account_id")
-        )
-        entries = self._entries(rows)
+        self._rows = {}
+        return {entry.upstream_id: entry for entry in self._changes()}
+
+    def _changes(self) -> list[Entry]:
+        at = datetime.now(UTC)
+        digest = self._read_digest(at)  # before the rows: what changes in between is found at the next look
+        known = self._rows
+        rows = self._read_rows(at)
+        self._rows = rows
+        found = self._entries([row for pk, row in rows.items() if known.get(pk) != row], at)
         self._digest = digest
-        return entries
+        return found
 
-    def _entries(self, rows: Iterable[Challenge]) -> dict[str, Entry]:
-        entries: dict[str, Entry] = {}
-        for challenge in rows:
+    def _read_rows(self, at: datetime, only: list[int] | None = None) -> dict[int, BookRow]:
+        rows: dict[int, BookRow] = {}
+        with connection.cursor() as cursor:
+            cursor.execute(ROWS, {"server": self._server_row().pk, "at": at, "only": only})
+            while portion := cursor.fetchmany(AT_ONCE):
+                rows.update((values[0], BookRow._make(values)) for values in portion)
+        return rows
+
+    def _entries(self, rows: Iterable[BookRow], at: datetime) -> list[Entry]:
+        entries: list[Entry] = []
+        for row in rows:
             try:
-                entries[challenge.account.upstream_id] = self._entry(challenge)
-                self.refused.pop(challenge.account.public_id, None)
+                entries.append(self._entry(row, at))
+                self.refused.pop(row.public_id, None)
             except RuleSetError as error:
-                self.refused[challenge.account.public_id] = str(error)
-                log.error("rule_set_refused", account=challenge.account.public_id, error=str(error))
+                self.refused[row.public_id] = str(error)
+                log.error("rule_set_refused", account=row.public_id, error=str(error))
         return entries
 
-    def _entry(self, challenge: Challenge) -> Entry:
-        account: Account = challenge.account
-        phase = challenge.rule_set.phase
-        trader = account.trader
+    def _entry(self, row: BookRow, at: datetime) -> Entry:
         return Entry(
-            pk=account.pk,
-            challenge=challenge.pk,
-            public_id=account.public_id,
-            upstream_id=account.upstream_id,
-            login=account.login,
-            server=self.name,
-            trader=(trader.get_full_name() or trader.username) if trader else account.holder,
-            trader_id=account.trader_id,
-            plan=phase.plan.name,
-            phase=phase.name,
-            rule_set=self._rule_set(challenge),
-            state=challenge.state,
-            state_reason=challenge.state_reason,
-        )
+            row.pk, row.challenge, row.public_id, row.upstream_id, row.login, self.name, row.trader, row.trader_id,
+            row.plan, row.phase, self._rule_set(row, at), row.state, row.state_reason, row.started_at,
+            bool(row.overrides),
+        )  # fmt: skip
 
-    def _rule_set(self, challenge: Challenge) -> RuleSet:
-        key = (challenge.rule_set_id, challenge.account.currency, challenge.initial_balance)
-        if key not in self._rule_sets:
-            self._rule_sets[key] = parse_rule_set(challenges.rule_set_document(challenge))
-        return self._rule_sets[key]
+    def _rule_set(self, row: BookRow, at: datetime) -> RuleSet:
+        key = (row.rule_set, row.currency, row.overrides)
+        return self._compiled.get(key, row.initial_balance, lambda: self._document(row.challenge, at))
+
+    def _document(self, challenge: int, at: datetime) -> Mapping[str, object]:
+        """The challenge's whole document as of `at`, overrides applied."""
+        found = Challenge.objects.select_related("account", "rule_set__phase__plan").get(pk=challenge)
+        return challenges.rule_set_document(found)
 
     def _adopt(self, listings: Sequence[Resync], at: datetime) -> dict[str, Entry]:
         wanted = [
@@ -209,20 +214,22 @@ class Book:
             found = challenges.adopt_many(server, wanted, at=at)
             for listing in listings:
                 self._review_if_beyond(found[listing.account_id], listing, at)
-        return self._entries(found.values())
+        rows = self._read_rows(at, [challenge.account_id for challenge in found.values()])
+        return {entry.upstream_id: entry for entry in self._entries(rows.values(), at)}
 
     def _review_if_beyond(self, challenge: Challenge, listing: Resync, at: datetime) -> None:
         """Only of a challenge made by this adoption: an older one is judged as it always was."""
         if challenge.started_at != at or challenge.state != ChallengeState.ACTIVE:
             return
+        key = (challenge.rule_set_id, challenge.account.currency, "")  # new: nothing sets it apart yet
         try:
-            reason = beyond_a_floor(self._rule_set(challenge), listing)
+            rule_set = self._compiled.get(
+                key, challenge.initial_balance, lambda: challenges.rule_set_document(challenge)
+            )
         except RuleSetError:
             return  # told by `_entries`
-        if reason:
-            text = f"At adoption {reason}"
-            challenges.send_to_review(challenge, text)
-            challenge.state, challenge.state_reason = ChallengeState.REVIEW, text
+        if reason := beyond_a_floor(rule_set, listing):
+            challenges.send_to_review(challenge, f"At adoption {reason}")
 
 
 def beyond_a_floor(rule_set: RuleSet, listing: Resync) -> str:
