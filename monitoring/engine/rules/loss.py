@@ -91,15 +91,16 @@ def risk_equity(account: Account, state: AccountState) -> int:
 
 def anchor_and_floor(account: Account, rule: LossRule, memory: RuleState) -> tuple[int, int]:
     """Return what the loss is counted from, and the level that must not be crossed."""
-    size = account.state.initial_balance
     anchor = _anchor(account, rule, memory)
+    return anchor, floor_below(anchor, rule, memory, account.state.initial_balance)
+
+
+def floor_below(anchor: int, rule: LossRule, memory: RuleState, size: int) -> int:
+    """Return the level that must not be crossed, from what the loss is counted from and the initial balance."""
     if memory.locked:
-        return anchor, size
-    base = size if rule.amount.of == "initial" else anchor
-    floor = rule.amount.floor_under(anchor, base)
-    if rule.lock is not None:
-        floor = min(floor, size + rule.lock)
-    return anchor, floor
+        return size
+    floor = rule.amount.floor_under(anchor, size if rule.amount.of == "initial" else anchor)
+    return floor if rule.lock is None else min(floor, size + rule.lock)
 
 
 def _anchor(account: Account, rule: LossRule, memory: RuleState) -> int:
