@@ -10,12 +10,12 @@ from monitoring.engine.messages import AccountUpdate, Clock, Link, Message
 from monitoring.engine.rules.apply import apply, refuse
 from monitoring.engine.rules.band import settle_band
 from monitoring.engine.rules.clock import link_changed, tick
-from monitoring.engine.rules.freshness import staleness
+from monitoring.engine.rules.freshness import doubtful, staleness
 from monitoring.engine.rules.judge import breach_event
 from monitoring.engine.rules.loss import Level, levels, reason, risk_equity
 from monitoring.engine.snapshot import Account, Snapshot
 
-__all__ = ["breach_event", "levels", "process", "readings", "refuse", "settle_band", "staleness"]
+__all__ = ["breach_event", "doubtful", "levels", "process", "readings", "refuse", "settle_band", "staleness"]
 
 _NOTHING: tuple[Event, ...] = ()
 
@@ -92,19 +92,8 @@ def readings(account: Account, now: datetime) -> tuple[Reading, ...]:
     """Return what every loss rule answers now, exactly; `unknown` wherever the data cannot be trusted."""
     if account.figures is None:
         return ()
-    doubt = _doubt(account, now)
+    doubt = doubtful(account, now)
     return tuple(_reading(account, level, doubt) for level in levels(account))
-
-
-def _doubt(account: Account, now: datetime) -> str:
-    state = account.state
-    if state.doubt:
-        return f"the last frame was refused: {state.doubt}"
-    if state.verdict_held:
-        return f"verdicts wait: {state.verdict_held}"
-    if state.stale:
-        return staleness(account, now) or "no fresh update has arrived since the data went stale"
-    return staleness(account, now)
 
 
 def _reading(account: Account, level: Level, doubt: str) -> Reading:

@@ -33,6 +33,18 @@ def staleness(account: Account, now: datetime) -> str:
     return ""
 
 
+def doubtful(account: Account, now: datetime) -> str:
+    """Say why an account's figures cannot be trusted at `now`; empty when they can."""
+    state = account.state
+    if state.doubt:
+        return f"the last frame was refused: {state.doubt}"
+    if state.verdict_held:
+        return f"verdicts wait: {state.verdict_held}"
+    if state.stale:
+        return staleness(account, now) or "no fresh update has arrived since the data went stale"
+    return staleness(account, now)
+
+
 def market_open(account: Account, now: datetime, updated: datetime) -> bool:
     """Whether its market counts as open: a day of the trading week, or one on which the account has updated."""
     rule_set = account.rule_set
