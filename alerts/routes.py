@@ -16,7 +16,20 @@ RESEND_AFTER_UNKNOWN = timedelta(seconds=30)
 DEADLINES = {"critical": timedelta(minutes=30), "warning": timedelta(hours=2), "info": timedelta(minutes=15)}
 PRIORITIES = {"critical": 0, "warning": 5, "info": 9}
 RANKS = {"info": 0, "warning": 1, "critical": 2}
-RULE_WORDS = {"daily_loss": "daily loss", "max_loss": "maximum loss"}
+NOTICE_LASTS = timedelta(days=1)  # of a warning that is no share of a limit (flat_by): nothing of the engine ends it
+RULE_WORDS = {
+    "daily_loss": "daily loss",
+    "max_loss": "maximum loss",
+    "max_lots_per_position": "limit on lots per position",
+    "max_lots_total": "limit on lots in total",
+    "max_positions": "limit on open positions",
+    "symbols": "list of symbols",
+    "flat_by": "deadline to be flat",
+    "stop_loss_required": "stop loss requirement",
+    "consistency": "consistency rule",
+    "inactivity": "inactivity limit",
+    "soft_breaches": "limit on soft breaches",
+}
 
 
 class AlertKind(StrEnum):
@@ -166,6 +179,8 @@ def title_of(fact: Fact, kind: AlertKind) -> str:
     if kind is AlertKind.BREACH:
         return f"Breach of the {rule_words(fact.rule)}, account {fact.login}"[:200]
     word = severity_of(fact, kind).capitalize()
+    if fact.used is None:
+        return f"{word}: {rule_words(fact.rule)}, account {fact.login}"[:200]
     return f"{word}: {percent(fact.used)} of the {rule_words(fact.rule)} used, account {fact.login}"[:200]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
+from itertools import pairwise
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -13,7 +14,8 @@ from django.utils import timezone
 from alerts.deliveries.episodes import ENGINE, transition
 from alerts.deliveries.outbox import enqueue, missing_destination
 from alerts.models import Alert, AlertState, DeliveryKind
-from alerts.routes import CLEAR_DWELL, AlertEvent, AlertKind, Decision, Effect, Fact, decide, order_of
+from alerts.routes import CLEAR_DWELL, NOTICE_LASTS, AlertEvent, AlertKind, Decision, Effect, Fact, decide, order_of
+from monitoring.engine.events import EventKind
 from monitoring.models import RiskEvent
 
 log = logging.getLogger(__name__)
@@ -64,15 +66,13 @@ def route(event: RiskEvent, now: datetime) -> None:
 
 def fact_of(event: RiskEvent) -> Fact:
     """The row as routing reads it. Two rules of one name differ by their index, which the key carries."""
-    parts = event.key.rsplit(":", 4)
-    index = parts[2] if len(parts) == 5 and parts[2].isdigit() else "0"
     account = event.account
     return Fact(
         event=event.event,
         scope=f"{account.public_id if account else event.shard}:{event.challenge_id or '-'}",
         login=account.login if account else "",
         rule=event.rule,
-        rule_index=index,
+        rule_index=_index_of(event),
         at=event.at,
         used=event.used,
         severity=event.severity,
@@ -83,11 +83,18 @@ def fact_of(event: RiskEvent) -> Fact:
     )
 
 
+def _index_of(event: RiskEvent) -> str:
+    """The part of the key before the event's word; what follows it (an episode, a day, a position) may hold colons."""
+    parts = event.key.split(":")
+    found = [before for before, word in pairwise(parts) if word == event.event and before.isdigit()]
+    return found[0] if found else "0"
+
+
 def _warn(event: RiskEvent, decision: Decision, now: datetime) -> None:
     if held := _open(decision.dedup_key):
         said = "Fired again before it had stayed clear for 60 s: the same episode, told before."
         moved = _move(
-            held, AlertEvent.REFIRE, event, decision, said, clear_due_at=None, fired_count=held.fired_count + 1
+            held, AlertEvent.REFIRE, event, decision, said, clear_due_at=_ends(event), fired_count=held.fired_count + 1
         )
         enqueue(moved, DeliveryKind.REPEAT, event_at=event.ingested_at, now=now, suppressed=said)
         return
@@ -163,8 +170,14 @@ def _fire(event: RiskEvent, decision: Decision) -> Alert:
         first_event=event,
         first_fired_at=event.at,
         last_event_at=event.at,
+        clear_due_at=_ends(event),
     )
     return transition(alert.pk, AlertEvent.FIRE, ENGINE, at=event.at, reason=decision.text, risk_event=event)
+
+
+def _ends(event: RiskEvent) -> datetime | None:
+    """When a warning ends by itself: one without a share (a deadline that comes near) has no `cleared`."""
+    return event.at + NOTICE_LASTS if event.event == EventKind.WARNED and event.used is None else None
 
 
 def _tell(alert: Alert, event: RiskEvent, now: datetime) -> None:

@@ -59,7 +59,9 @@ def path_of(alert: Alert) -> str:
 
 
 def _facts(alert: Alert) -> tuple[tuple[str, str], ...]:
-    facts = [("Rule", rule_words(alert.rule)), ("Limit used", percent(alert.used))]
+    facts = [("Rule", rule_words(alert.rule))]
+    if alert.used is not None:  # most rules have no share
+        facts.append(("Limit used", percent(alert.used)))
     if account := alert.account:
         trader = account.trader.get_full_name() or account.trader.username if account.trader else account.holder
         facts = [("Account", account.login), ("Server", account.server.name), ("Trader", trader or "—"), *facts]

@@ -125,6 +125,10 @@ def _cleared(now: datetime) -> list[Alert]:
     return list(Alert.objects.filter(clear_due_at__lte=now, resolved_at=None)[:BATCH])
 
 
+def _why(held: Alert) -> str:
+    return "It stayed clear for 60 s." if held.used is not None else "A day has passed since it was announced."
+
+
 def _resolve(alert: Alert) -> int:
     """Resolve a warning that has stayed clear, unless it has moved meanwhile."""
     with transaction.atomic():
@@ -132,7 +136,7 @@ def _resolve(alert: Alert) -> int:
         if held.version != alert.version or held.clear_due_at is None:
             return 0
         try:
-            transition(held.pk, AlertEvent.RESOLVE, TIMER, at=held.clear_due_at, reason="It stayed clear for 60 s.")
+            transition(held.pk, AlertEvent.RESOLVE, TIMER, at=held.clear_due_at, reason=_why(held))
         except NotAllowed:
             return 0  # resolved by another
     return 1

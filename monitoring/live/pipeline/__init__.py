@@ -349,5 +349,6 @@ class Pipeline:
             used=None if event.used is None else f"{event.used:f}", operator=event.operator or "", reason=event.reason,
             consequence=event.consequence or "", also=list(event.also), step=event.step,
             rule_set_version=event.rule_set_version, mode=self.mode, day=event.day,
-            day_start_balance=event.day_start_balance, day_start_equity=event.day_start_equity, challenge_state=state,
+            day_start_balance=event.day_start_balance, day_start_equity=event.day_start_equity,
+            positions=list(event.positions), calendar_revision=event.revision, challenge_state=state,
         )  # fmt: skip

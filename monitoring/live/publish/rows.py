@@ -144,7 +144,8 @@ def event_severity(event: Event, rule_set: RuleSet) -> int:
     if event.event in {EventKind.WARNED, EventKind.STEPPED_UP} and event.used is not None:
         numerator, denominator = event.used.as_integer_ratio()
         return max(WARNING, severity_of(half_up(numerator * 10_000, denominator), rule_set))
-    return WARNING if event.event is EventKind.VIOLATED else NORMAL
+    # A warning without a share announces a deadline.
+    return WARNING if event.event in {EventKind.VIOLATED, EventKind.WARNED} else NORMAL
 
 
 def _quick_answers(account: Account, face: Face, now: datetime) -> tuple[list[ReadingRow], str] | None:

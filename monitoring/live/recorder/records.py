@@ -37,6 +37,8 @@ class EventRecord(Struct, kw_only=True):
     day: date | None = None
     day_start_balance: int | None = None
     day_start_equity: int | None = None
+    positions: list[str] = field(default_factory=list)  # that a violation is about
+    calendar_revision: str = ""  # of news and holidays, where the event rests on them
     challenge_state: str = ""  # failed | paused | active | "": as it is
 
 

@@ -94,12 +94,16 @@ def _event_row(record: EventRecord) -> dict[str, Any]:
     def money(minor: int | None) -> Decimal | None:
         return None if minor is None else to_decimal(minor, record.digits)
 
-    detail: dict[str, str] = {}
+    detail: dict[str, Any] = {}
     if record.day is not None:
         detail["day"] = record.day.isoformat()
     for name in ("day_start_balance", "day_start_equity"):
         if (amount := money(getattr(record, name))) is not None:
             detail[name] = str(amount)
+    if record.positions:
+        detail["positions"] = record.positions
+    if record.calendar_revision:
+        detail["calendar_revision"] = record.calendar_revision
     return {
         "id": uuid.uuid4(),
         "key": record.key[:255],

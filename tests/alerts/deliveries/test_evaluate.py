@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,7 +11,9 @@ from django.utils import timezone
 
 from accounts.models import Account
 from alerts.deliveries import broken_link, evaluate, settle
+from alerts.deliveries.messages import compose
 from alerts.models import Alert, AlertTransition, Delivery, Destination
+from alerts.transports.slack import payload
 from monitoring.models import RiskEvent
 from tests.alerts.conftest import MakeAccount, MakeEvent
 from tests.alerts.fake_slack import FakeSlack
@@ -218,3 +221,45 @@ def test_an_alert_changed_past_its_history_shows(account: Account, happen: MakeE
     alert = Alert.objects.get()
     Alert.objects.update(**change)
     assert broken_link(alert.pk) == alert.version
+
+
+def test_a_deadline_that_comes_near_is_told_without_a_share_and_ends_by_itself(
+    account: Account, happen: MakeEvent, told: FakeSlack
+) -> None:
+    event = happen(account, "warned", rule="flat_by", used=None, floor=None, measured=None, room=None, operator="",
+                   reason="2 positions are open; all must be closed by Friday 21:00")  # fmt: skip
+    route(event)
+    alert = Alert.objects.get()
+    assert alert.title == f"Warning: deadline to be flat, account {account.login}"
+    said = json.dumps(payload(compose(Delivery.objects.get())))
+    assert "all must be closed by Friday 21:00." in said
+    assert "Limit used" not in said
+    assert alert.clear_due_at == event.at + timedelta(days=1)
+    Alert.objects.update(clear_due_at=timezone.now() - timedelta(seconds=1))
+    settle()
+    alert.refresh_from_db()
+    assert alert.state == "resolved"
+    assert AlertTransition.objects.filter(reason="A day has passed since it was announced.").count() == 1
+
+
+def test_a_breach_of_a_rule_without_a_floor_reads_well(account: Account, happen: MakeEvent, told: FakeSlack) -> None:
+    route(happen(account, "breached", rule="max_lots_total", used=None, floor=None, measured=None, room=None,
+                 operator="", consequence="pause", also=["max_positions"],
+                 reason="12.50 lots are open, more than 10.00"))  # fmt: skip
+    alert = Alert.objects.get()
+    assert alert.title == f"Breach of the limit on lots in total, account {account.login}"
+    assert alert.text == (
+        "12.50 lots are open, more than 10.00. Also crossed: limit on open positions. "
+        "RiskDesk closes all positions and locks the account until the next trading day."
+    )
+    assert "None" not in json.dumps(payload(compose(Delivery.objects.get())))
+
+
+def test_a_violation_that_is_only_flagged_waits_in_the_queue_and_alerts_nobody(
+    account: Account, happen: MakeEvent, told: FakeSlack
+) -> None:
+    event = happen(account, "violated", rule="news_window", used=None, consequence="flag")
+    route(event)
+    event.refresh_from_db()
+    assert event.routed_at is not None
+    assert not Alert.objects.exists()
