@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, time
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
 
-from monitoring.engine.money import minor_units
-from monitoring.engine.ruleset import others
-from monitoring.engine.ruleset.model import OPERATORS, Amount, LossRule, RuleSet, Step, amount_text
-from monitoring.engine.ruleset.reader import MISSING, Reader
+from monitoring.engine.money import minor_units, money_text
+from monitoring.engine.ruleset import others, zones
+from monitoring.engine.ruleset.amounts import loss_amount, money, step
+from monitoring.engine.ruleset.checks import check_together
+from monitoring.engine.ruleset.identity import digest_of, identities_of
+from monitoring.engine.ruleset.model import OPERATORS, LossRule, OtherRule, RuleSet, Step
+from monitoring.engine.ruleset.reader import MISSING, Problems, Reader, shown
+from monitoring.engine.ruleset.seasons import warn_of_wall_time
 from monitoring.engine.trading_day import WEEKDAYS, Reset
 
 _KEYS = {
@@ -23,6 +28,7 @@ _HIGH_WATER = ("equity_intraday", "balance_closed", "balance_eod", "equity_eod",
 _MEASURED = ("equity", "balance", "lower")
 _ON_PAYOUT = ("shift", "unchanged", "lock_at_initial", "reset")
 _LOSS_KEYS = {"rule", "amount", "measured", "operator", "consequence"}
+_MOST_RULES = 100
 
 
 class RuleSetError(ValueError):
@@ -33,24 +39,24 @@ class RuleSetError(ValueError):
         self.errors = errors
 
 
-def parse_rule_set(document: Mapping[str, object], digits: int = 2) -> RuleSet:
-    """Validate and compile a rule set; raises RuleSetError naming every path that is wrong."""
-    errors: list[tuple[str, str]] = []
-    warnings: list[str] = []
-    reader = Reader(document, "", errors)
+def parse_rule_set(document: Mapping[str, object], digits: int = 2, *, today: date | None = None) -> RuleSet:
+    """Validate and compile a rule set; raises RuleSetError naming every path that is wrong.
+
+    `today` is the date around which changes of clocks are looked up, for warnings only.
+    """
+    problems = Problems(today=today or zones.TODAY)
+    reader = Reader(document, "", problems)
     reader.only(_KEYS)
-    initial = reader.decimal("initial_balance", MISSING)
-    if initial <= 0:
-        reader.error("initial_balance", "must be above zero")
+    initial = money(reader, "initial_balance", digits)
     warn_at, clear_below = _warnings_of(reader)
-    loss_rules, pending = _rules(reader, digits, warnings)
+    loss_rules, other_rules = _rules(reader, digits)
     rule_set = RuleSet(
         version=reader.integer("version", least=1),
         document=document,
         currency=_currency(reader),
         digits=digits,
         initial_balance=minor_units(initial, digits),
-        reset=_reset(reader, warnings),
+        reset=_reset(reader),
         trading_week=_trading_week(reader),
         count_credit=reader.flag("count_credit", default=False),
         adjust=reader.choice("balance_operations", ("adjust", "ignore"), "adjust") == "adjust",
@@ -59,43 +65,60 @@ def parse_rule_set(document: Mapping[str, object], digits: int = 2) -> RuleSet:
         stale_after=float(reader.integer("stale_after", 30, least=1)),
         fresh_for=float(reader.integer("fresh_for", 60, least=1)),
         loss_rules=loss_rules,
-        pending_rules=pending,
-        warnings=tuple(warnings),
+        others=other_rules,
     )
-    if errors:
-        raise RuleSetError(errors)
-    return rule_set
+    check_together(rule_set, problems)
+    if problems.errors:
+        raise RuleSetError(problems.errors)
+    return replace(
+        rule_set, notes=tuple(problems.warnings), digest=digest_of(document), identities=identities_of(rule_set)
+    )
+
+
+def with_initial(rule_set: RuleSet, minor_units: int) -> RuleSet:
+    """Return the same rules for an account of another size S (minor units); nothing is validated anew."""
+    if minor_units == rule_set.initial_balance:
+        return rule_set
+    document = {**rule_set.document, "initial_balance": money_text(minor_units, rule_set.digits)}
+    return replace(rule_set, document=document, initial_balance=minor_units)
+
+
+def warnings_by_path(rule_set: RuleSet) -> dict[str, list[str]]:
+    """Return what is odd about a rule set, by the path of the field that it concerns."""
+    found: dict[str, list[str]] = {}
+    for path, text in rule_set.notes:
+        found.setdefault(path, []).append(text)
+    return found
 
 
 def _currency(reader: Reader) -> str:
     value = reader.get("currency")
     if value is not MISSING and not (isinstance(value, str) and re.fullmatch(r"[A-Z]{3,5}", value)):
-        reader.error("currency", f"must be a currency code like USD, is {value!r}")
+        reader.error("currency", f"must be a currency code like USD, is {shown(value)}")
     return str(value)
 
 
-def _reset(reader: Reader, warnings: list[str]) -> Reset:
+def _reset(reader: Reader) -> Reset:
     value = reader.get("reset")
     if value is MISSING:
-        return Reset(reader_time_default(), "UTC")
-    inner = Reader(value, "reset", reader.errors)
+        return Reset(time(), "UTC")
+    inner = reader.inner("reset", value)
     inner.only({"time", "zone"})
-    return Reset(inner.wall_time("time"), inner.zone("zone", warnings))
-
-
-def reader_time_default() -> Any:
-    """Return midnight, the placeholder of a reset that is missing (the document is refused anyway)."""
-    return Reader({"time": "00:00"}, "", []).wall_time("time")
+    wall, zone = inner.wall_time("time") or time(), inner.zone("zone")
+    warn_of_wall_time(inner, "time", wall, zone)
+    return Reset(wall, zone)
 
 
 def _trading_week(reader: Reader) -> frozenset[int]:
     value = reader.get("trading_week", list(WEEKDAYS[:5]))
     if not isinstance(value, list) or not value:
-        reader.error("trading_week", f"must be a list of days, is {value!r}")
+        reader.error("trading_week", f"must be a list of days, is {shown(value)}")
         return frozenset()
     for number, day in enumerate(value):
         if day not in WEEKDAYS:
-            reader.error(f"trading_week[{number}]", f"must be one of {', '.join(WEEKDAYS)}, is {day!r}")
+            reader.error(f"trading_week[{number}]", f"must be one of {', '.join(WEEKDAYS)}, is {shown(day)}")
+        elif day in value[:number]:
+            reader.warn(f"trading_week[{number}]", f"{day} stands in the list already")
     return frozenset(WEEKDAYS.index(day) for day in value if day in WEEKDAYS)
 
 
@@ -103,46 +126,62 @@ def _warnings_of(reader: Reader) -> tuple[tuple[Step, ...], Step]:
     value = reader.get("warn_at", ["0.80", "0.90", "0.95"])
     steps: list[Decimal] = []
     if isinstance(value, list):
-        steps = [reader.decimal_of(f"warn_at[{number}]", step) for number, step in enumerate(value)]
+        steps = [reader.decimal_of(f"warn_at[{number}]", share) for number, share in enumerate(value[:100])]
+        if len(value) > 20:
+            reader.error("warn_at", f"has {len(value)} steps; at most 20")
     else:
-        reader.error("warn_at", f"must be a list of shares, is {value!r}")
+        reader.error("warn_at", f"must be a list of shares, is {shown(value)}")
     clear_below = reader.decimal("clear_below", "0.75")
-    if any(not 0 < step <= 1 for step in steps):
-        reader.error("warn_at", "every step must be above 0 and at most 1")
-    if any(later <= earlier for earlier, later in pairwise(steps)):
+    if any(not 0 < share <= 1 for share in steps):
+        odd = next(share for share in steps if not 0 < share <= 1)
+        hint = f'; for {odd:f}% write "{odd / 100:f}"' if 1 < odd <= 100 else ""
+        reader.error("warn_at", f"every step must be above 0 and at most 1, one is {odd:f}{hint}")
+    elif any(later <= earlier for earlier, later in pairwise(steps)):
         reader.error("warn_at", "the steps must ascend")
+    else:
+        _odd_steps(reader, steps)
     if clear_below <= 0:
-        reader.error("clear_below", "must be above zero")
+        reader.error("clear_below", f"must be above zero, is {clear_below:f}")
     elif steps and clear_below >= steps[0]:
-        reader.error("clear_below", f"must be below the first step of warn_at ({steps[0]}), is {clear_below}")
-    return tuple(_step(step) for step in steps), _step(clear_below)
+        reader.error("clear_below", f"must be below the first step of warn_at ({steps[0]:f}), is {clear_below:f}")
+    return tuple(step(share) for share in steps), step(clear_below)
 
 
-def _step(value: Decimal) -> Step:
-    return Step(*value.as_integer_ratio())
+def _odd_steps(reader: Reader, steps: list[Decimal]) -> None:
+    if not steps:
+        reader.warn("warn_at", "is empty: nobody is warned before a breach")
+    elif steps[-1] == 1:
+        reader.warn("warn_at", "a step of 1 is the limit itself: that warning comes with the breach, or just before it")
+    if steps and steps[0] < Decimal("0.5"):
+        reader.warn("warn_at", f"warns from {steps[0] * 100:f}% of a limit on: most accounts would stand warned")
 
 
-def _rules(
-    reader: Reader, digits: int, warnings: list[str]
-) -> tuple[tuple[LossRule, ...], tuple[Mapping[str, object], ...]]:
+def _rules(reader: Reader, digits: int) -> tuple[tuple[LossRule, ...], tuple[OtherRule, ...]]:
     value = reader.get("rules")
     if not isinstance(value, list):
         if value is not MISSING:
-            reader.error("rules", f"must be a list, is {value!r}")
+            reader.error("rules", f"must be a list, is {shown(value)}")
+        return (), ()
+    if len(value) > _MOST_RULES:
+        reader.error("rules", f"has {len(value)} rules; at most {_MOST_RULES}")
         return (), ()
     losses: list[LossRule] = []
-    pending: list[Mapping[str, object]] = []
+    found: list[OtherRule] = []
     for index, entry in enumerate(value):
-        rule = Reader(entry, f"rules[{index}]", reader.errors)
-        name = rule.choice("rule", ("daily_loss", "max_loss", *others.NAMES)) if isinstance(entry, Mapping) else ""
+        rule = reader.inner(f"rules[{index}]", entry)
+        if not rule.is_object:
+            continue
+        noted = len(reader.problems.errors)
+        name = rule.choice("rule", ("daily_loss", "max_loss", *others.NAMES))
+        if len(reader.problems.errors) > noted:
+            continue
         if name == "daily_loss":
             losses.append(_daily_loss(rule, index, digits))
         elif name == "max_loss":
             losses.append(_max_loss(rule, index, digits))
-        elif name:
-            others.check(rule, name, warnings)
-            pending.append(rule.values)
-    return tuple(losses), tuple(pending)
+        else:
+            found.append(others.compile_other(rule, name, index, digits))
+    return tuple(losses), tuple(found)
 
 
 def _daily_loss(reader: Reader, index: int, digits: int) -> LossRule:
@@ -150,7 +189,7 @@ def _daily_loss(reader: Reader, index: int, digits: int) -> LossRule:
     return LossRule(
         index=index,
         rule="daily_loss",
-        amount=_amount(reader, ("initial", "reference"), digits),
+        amount=loss_amount(reader, ("initial", "reference"), digits),
         measured=reader.choice("measured", _MEASURED, "equity"),
         operator=_operator(reader),
         consequence=reader.choice("consequence", ("fail", "pause")),
@@ -164,7 +203,7 @@ def _max_loss(reader: Reader, index: int, digits: int) -> LossRule:
     return LossRule(
         index=index,
         rule="max_loss",
-        amount=_amount(reader, ("initial", "high_water") if trailing else ("initial",), digits),
+        amount=loss_amount(reader, ("initial", "high_water") if trailing else ("initial",), digits),
         measured=reader.choice("measured", _MEASURED, "equity"),
         operator=_operator(reader),
         consequence=reader.choice("consequence", ("fail", "pause")),
@@ -186,28 +225,8 @@ def _lock(reader: Reader, digits: int) -> int | None:
     value = reader.get("lock", None)
     if value is None or value == "none":
         return None
-    lock = Reader(value, reader.at("lock"), reader.errors)
+    lock = reader.inner("lock", value)
     lock.only({"at", "offset"})
     lock.choice("at", ("initial",))
-    return minor_units(lock.decimal("offset", "0"), digits)
-
-
-def _amount(reader: Reader, bases: tuple[str, ...], digits: int) -> Amount:
-    value = reader.get("amount")
-    if value is MISSING:
-        return Amount(0, 1, None, "")
-    amount = Reader(value, reader.at("amount"), reader.errors)
-    if "fixed" in amount.values:
-        amount.only({"fixed"})
-        fixed = amount.decimal("fixed")
-        if fixed <= 0:
-            amount.error("fixed", "must be above zero")
-        numerator, denominator = fixed.as_integer_ratio()  # not scaleb, nor `/` below: they round to 28 digits
-        return Amount(numerator * 10**digits, denominator, None, amount_text(fixed, None))
-    amount.only({"percent", "of"})
-    percent = amount.decimal("percent")
-    if not 0 < percent <= 100:
-        amount.error("percent", f"must be above 0 and at most 100, is {percent}")
-    of = amount.choice("of", bases)
-    numerator, denominator = percent.as_integer_ratio()
-    return Amount(numerator, denominator * 100, of, amount_text(percent, of))
+    offset = money(lock, "offset", digits, signed=True) if "offset" in lock.values else Decimal(0)
+    return minor_units(offset, digits)

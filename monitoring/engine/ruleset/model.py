@@ -220,11 +220,15 @@ class RuleSet:
     stale_after: float
     fresh_for: float
     loss_rules: tuple[LossRule, ...]
-    pending_rules: tuple[Mapping[str, object], ...]  # known by name and shape, not judged by this engine yet
-    warnings: tuple[str, ...] = ()
     others: tuple[OtherRule, ...] = ()  # section 6, in the document's order
-    digest: str = ""  # sha256 of the limits, `version` and `initial_balance` left out
+    notes: tuple[tuple[str, str], ...] = ()  # (path, text) of what is odd and can be judged by all the same
+    digest: str = ""  # sha256 of the limits; `version`, `initial_balance` and `currency` left out
     identities: tuple[str, ...] = ()  # one a rule of the document, by index: what its memory is known by
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd and can be judged by all the same, each as "path: text"."""
+        return tuple(f"{path or 'rule set'}: {text}" for path, text in self.notes)
 
     def sentence(self, rule: LossRule) -> str:
         """Say one loss rule in plain words, its operator included."""

@@ -120,7 +120,7 @@ def test_the_documented_example_is_read_and_its_other_rules_are_kept() -> None:
     ]
     rule_set = parse_rule_set(document(DAILY, STATIC, *others, stale_after=30, fresh_for=60, count_credit=False))
     assert [rule.rule for rule in rule_set.loss_rules] == ["daily_loss", "max_loss"]
-    assert [rule["rule"] for rule in rule_set.pending_rules] == [rule["rule"] for rule in others]
+    assert [rule.rule for rule in rule_set.others] == [rule["rule"] for rule in others]
     assert rule_set.initial_balance == 10_000_000
 
 

@@ -1,0 +1,99 @@
+"""What only shows when the rules of a set are looked at together."""
+
+from __future__ import annotations
+
+from monitoring.engine.money import grouped
+from monitoring.engine.ruleset.model import Amount, Consistency, FlatBy, LossRule, RuleSet, TradingHours
+from monitoring.engine.ruleset.reader import Problems
+from monitoring.engine.trading_day import WEEKDAYS
+
+_ONCE = {"profit_target": "profit target", "soft_breaches": "soft breach counter"}
+
+
+def check_together(rule_set: RuleSet, problems: Problems) -> None:
+    """Note what contradicts itself, and what probably is not meant."""
+    _repeated(rule_set, problems)
+    _wide_limits(rule_set, problems)
+    _objectives(rule_set, problems)
+    _soft_breaches(rule_set, problems)
+    _outside_the_week(rule_set, problems)
+
+
+def _repeated(rule_set: RuleSet, problems: Problems) -> None:
+    first: dict[str, int] = {}
+    for rule in rule_set.others:
+        if rule.rule in _ONCE and rule.rule in first:
+            text = f"a second {_ONCE[rule.rule]}: rules[{first[rule.rule]}] is one already, and both cannot be meant"
+            problems.errors.append((f"rules[{rule.index}]", text))
+        first.setdefault(rule.rule, rule.index)
+    hours = [rule.index for rule in rule_set.others if isinstance(rule, TradingHours)]
+    for index in hours[1:]:
+        text = f"rules[{hours[0]}] has trading hours too: a position must be opened inside both"
+        problems.warnings.append((f"rules[{index}]", text))
+    entries = rule_set.document.get("rules") if isinstance(rule_set.document, dict) else None
+    if isinstance(entries, list):
+        for index, entry in enumerate(entries):
+            if isinstance(entry, dict) and entry in entries[:index] and entry.get("rule") not in _ONCE:
+                text = f"is the same as rules[{entries.index(entry)}]: one of the two is enough"
+                problems.warnings.append((f"rules[{index}]", text))
+
+
+def _wide_limits(rule_set: RuleSet, problems: Problems) -> None:
+    size = rule_set.initial_balance
+    for rule in rule_set.loss_rules:
+        if rule.amount.of is None and _at_start(rule.amount, size) > size:
+            text = (
+                f"{rule.amount.text} is more than the initial balance {grouped(size, rule_set.digits)}: "
+                "the floor would lie below zero"
+            )
+            problems.warnings.append((f"rules[{rule.index}].amount.fixed", text))
+    widest = [rule for rule in rule_set.loss_rules if rule.rule == "max_loss"]
+    narrowest = min(widest, key=lambda rule: _at_start(rule.amount, size), default=None)
+    if narrowest is not None:
+        for rule in rule_set.loss_rules:
+            if rule.rule == "daily_loss" and _at_start(rule.amount, size) > _at_start(narrowest.amount, size):
+                _warn_of_wide_day(rule, narrowest, rule_set, problems)
+
+
+def _warn_of_wide_day(daily: LossRule, limit: LossRule, rule_set: RuleSet, problems: Problems) -> None:
+    size, digits = rule_set.initial_balance, rule_set.digits
+    text = (
+        f"the daily loss of {grouped(_at_start(daily.amount, size), digits)} is wider than the maximum loss of "
+        f"{grouped(_at_start(limit.amount, size), digits)} (rules[{limit.index}]), which is reached first "
+        "on the first day"
+    )
+    problems.warnings.append((f"rules[{daily.index}].amount", text))
+
+
+def _at_start(amount: Amount, size: int) -> int:
+    """The amount on the first day, in minor units: every anchor is the initial balance then."""
+    return size - amount.floor_under(size, size)
+
+
+def _objectives(rule_set: RuleSet, problems: Problems) -> None:
+    if any(rule.rule == "profit_target" for rule in rule_set.others):
+        return
+    for rule in rule_set.others:
+        if isinstance(rule, Consistency) and rule.consequence in {"fail", "pause"}:
+            text = (
+                f"{rule.consequence} without a profit target: the rule is judged at each reset, and a first day in "
+                "profit is all of the total"
+            )
+            problems.warnings.append((f"rules[{rule.index}].consequence", text))
+
+
+def _soft_breaches(rule_set: RuleSet, problems: Problems) -> None:
+    soft = next((rule for rule in rule_set.others if rule.rule == "soft_breaches"), None)
+    if soft is None:
+        return
+    counting = [rule for rule in rule_set.loss_rules if rule.consequence == "pause"]
+    if not counting and not any(rule.consequence in {"flag", "pause"} for rule in rule_set.others if rule is not soft):
+        text = "counts nothing: no rule of this set has the consequence flag or pause"
+        problems.warnings.append((f"rules[{soft.index}]", text))
+
+
+def _outside_the_week(rule_set: RuleSet, problems: Problems) -> None:
+    for rule in rule_set.others:
+        if isinstance(rule, FlatBy) and rule_set.trading_week and rule.day not in rule_set.trading_week:
+            text = f"{WEEKDAYS[rule.day]} is not in the trading week"
+            problems.warnings.append((f"rules[{rule.index}].day", text))
