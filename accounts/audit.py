@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any, Protocol
@@ -38,14 +38,20 @@ def record(
     request: HttpRequest | None = None,
 ) -> AuditEntry:
     """Write one entry. `actor` is a user, a bare name (a process, an attempted login) or None; secrets are masked."""
-    return AuditEntry.objects.create(
-        actor_id=None if actor is None or isinstance(actor, str) else actor.pk,
-        actor_name=_text(actor if isinstance(actor, str) else actor.username if actor else "", 150),
-        verb=verb,
-        target=_text(target, 200),
-        detail=_clean(dict(detail or {})),
-        address=_address(request),
-    )
+    entry = _entry(actor, verb, target, detail, request)
+    entry.save(force_insert=True)
+    return entry
+
+
+def record_many(
+    actor: Actor | str | None,
+    verb: str,
+    targets: Iterable[tuple[object, Mapping[str, Any]]],
+    request: HttpRequest | None = None,
+) -> None:
+    """One entry for each (target, detail) of one act on many, in few statements."""
+    entries = [_entry(actor, verb, target, detail, request) for target, detail in targets]
+    AuditEntry.objects.bulk_create(entries, batch_size=1000)
 
 
 def record_refusal(actor: Actor, target: str, reason: str, request: HttpRequest | None = None) -> None:
@@ -80,6 +86,23 @@ def connect() -> None:
     user_logged_out.connect(_logged_out, dispatch_uid="audit.logged_out")
     user_login_failed.connect(_login_failed, dispatch_uid="audit.login_failed")
     user_locked_out.connect(_locked_out, dispatch_uid="audit.locked_out")
+
+
+def _entry(
+    actor: Actor | str | None,
+    verb: str,
+    target: object,
+    detail: Mapping[str, Any] | None,
+    request: HttpRequest | None,
+) -> AuditEntry:
+    return AuditEntry(
+        actor_id=None if actor is None or isinstance(actor, str) else actor.pk,
+        actor_name=_text(actor if isinstance(actor, str) else actor.username if actor else "", 150),
+        verb=verb,
+        target=_text(target, 200),
+        detail=_clean(dict(detail or {})),
+        address=_address(request),
+    )
 
 
 def _logged_in(sender: object, request: HttpRequest, user: User, **_: object) -> None:

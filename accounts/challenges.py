@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from accounts import audit, plans
+from accounts import audit, plans, rulebooks
 from accounts.models import Account, Challenge, ChallengeState, Role, RuleSet, Server, User
 
 CENT = Decimal("0.01")
@@ -84,19 +84,11 @@ def claim_first_account(server: Server) -> Account | None:
     return first if Account.objects.filter(pk=first.pk, trader=None).update(trader=trader) else None
 
 
-def rule_set_document(challenge: Challenge) -> dict[str, Any]:
-    """The whole document that judges the challenge: its rule set with S, currency and version filled in."""
-    rule_set = challenge.rule_set
-    return {
-        "version": rule_set.version,
-        "currency": challenge.account.currency,
-        "initial_balance": str(Decimal(challenge.initial_balance).quantize(CENT)),
-        **{
-            key: value
-            for key, value in rule_set.document.items()
-            if key not in {"version", "currency", "initial_balance"}
-        },
-    }
+def rule_set_document(challenge: Challenge, at: datetime | None = None) -> dict[str, Any]:
+    """The whole document that judges the challenge at `at` (left out: now): S, currency and version filled in, the
+    overrides that hold then applied. With `overrides` prefetched it asks nothing of the database.
+    """
+    return rulebooks.rulebook(challenge, at)
 
 
 def send_to_review(challenge: Challenge, reason: str) -> Challenge:

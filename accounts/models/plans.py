@@ -55,6 +55,8 @@ class RuleSet(models.Model):
     reason = models.TextField(blank=True, default="")  # why the version before was changed
     created_at = models.DateTimeField(auto_now_add=True)
 
+    warnings: tuple[str, ...] = ()  # no column: what the engine warned of when this version was published
+
     class Meta:
         ordering = ["phase", "version"]
         constraints = [models.UniqueConstraint(fields=["phase", "version"], name="rule_set_version_once_per_phase")]

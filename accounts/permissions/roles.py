@@ -49,6 +49,46 @@ def access_plans(user: AnyUser) -> None:
     _require(user, WATCHES_DESK, "The plans are for the risk team.")
 
 
+def access_change_plans(user: AnyUser) -> None:
+    """To make plans, publish versions and move running challenges to them: the head of risk."""
+    _require(user, {Role.HEAD_OF_RISK}, "Only the head of risk may change plans.")
+
+
+def access_override(user: AnyUser) -> None:
+    """To set rules of single accounts apart from their plan: risk officers and the head of risk."""
+    _require(user, ACTS_ON_DESK, "Only risk officers and the head of risk may override rules.")
+
+
+def access_calendar(user: AnyUser) -> None:
+    """The calendar of news and holidays, to read: whoever may see the desk."""
+    _require(user, WATCHES_DESK, "The calendar is for the risk team.")
+
+
+def access_calendar_change(user: AnyUser) -> None:
+    """To import news and holidays: risk officers and the head of risk."""
+    _require(user, ACTS_ON_DESK, "Only risk officers and the head of risk may change the calendar.")
+
+
+def access_symbols(user: AnyUser) -> None:
+    """The servers' tables of symbols, to read: whoever may see the desk."""
+    _require(user, WATCHES_DESK, "The tables of symbols are for the risk team.")
+
+
+def access_symbols_change(user: AnyUser) -> None:
+    """To set what a server's symbols are called: risk officers and the head of risk."""
+    _require(user, ACTS_ON_DESK, "Only risk officers and the head of risk may change names of symbols.")
+
+
+def access_tokens(user: AnyUser) -> None:
+    """To give other systems access to the API and to end it: the head of risk."""
+    _require(user, {Role.HEAD_OF_RISK}, "Only the head of risk may give access to the API.")
+
+
+def access_api_docs(user: AnyUser) -> None:
+    """What the API can do, to read: whoever may see the desk."""
+    _require(user, WATCHES_DESK, "The API's pages are for the risk team.")
+
+
 def access_own_accounts(user: AnyUser) -> None:
     """A trader's own page."""
     _require(user, {Role.TRADER}, "This page is for traders; the risk team works on the desk.")
@@ -88,6 +128,31 @@ def access_account(user: AnyUser, public_id: str) -> Account:
 def may_acknowledge(user: AnyUser) -> bool:
     """Whether to show what `access_acknowledge` lets through."""
     return role_of(user) in ACTS_ON_DESK
+
+
+def may_change_plans(user: AnyUser) -> bool:
+    """Whether to show what `access_change_plans` lets through."""
+    return role_of(user) == Role.HEAD_OF_RISK
+
+
+def may_override(user: AnyUser) -> bool:
+    """Whether to show what `access_override` lets through."""
+    return role_of(user) in ACTS_ON_DESK
+
+
+def may_change_calendar(user: AnyUser) -> bool:
+    """Whether to show what `access_calendar_change` lets through."""
+    return role_of(user) in ACTS_ON_DESK
+
+
+def may_change_symbols(user: AnyUser) -> bool:
+    """Whether to show what `access_symbols_change` lets through."""
+    return role_of(user) in ACTS_ON_DESK
+
+
+def may_give_tokens(user: AnyUser) -> bool:
+    """Whether to show what `access_tokens` lets through."""
+    return role_of(user) == Role.HEAD_OF_RISK
 
 
 def may_enforce_server(user: AnyUser) -> bool:

@@ -25,8 +25,21 @@ ALLOWED = {
     "access_acknowledge": {OFFICER, HEAD},
     "access_admin": {HEAD},
     "access_enforcement": {HEAD},
+    "access_change_plans": {HEAD},
+    "access_override": {OFFICER, HEAD},
+    "access_calendar": TEAM,
+    "access_calendar_change": {OFFICER, HEAD},
+    "access_symbols": TEAM,
+    "access_symbols_change": {OFFICER, HEAD},
+    "access_tokens": {HEAD},
+    "access_api_docs": TEAM,
     "may_acknowledge": {OFFICER, HEAD},
     "may_enforce_server": {HEAD},
+    "may_change_plans": {HEAD},
+    "may_override": {OFFICER, HEAD},
+    "may_change_calendar": {OFFICER, HEAD},
+    "may_change_symbols": {OFFICER, HEAD},
+    "may_give_tokens": {HEAD},
 }
 SignIn = Callable[[str], Client]
 

@@ -11,7 +11,9 @@ from accounts.permissions import access_account, gate
 
 NO_CHECKS = {"access_account", "access_was_refused"}
 NAMES = {name for name in permissions.__all__ if name.startswith("access_")} - NO_CHECKS
-GATES = {name: getattr(permissions, name) for name in NAMES | {"may_acknowledge", "may_enforce_server"}}
+FOR_SOCKETS = {"may_watch_account", "may_watch_desk", "may_watch_own_accounts"}
+ANSWERS = {name for name in permissions.__all__ if name.startswith("may_")} - FOR_SOCKETS
+GATES = {name: getattr(permissions, name) for name in NAMES | ANSWERS}
 
 
 @gate()

@@ -15,12 +15,13 @@ PHASES = (("phase-1", "Phase 1", "10"), ("phase-2", "Phase 2", "5"), ("funded", 
 
 
 def ensure_default_plans() -> Plan:
-    """Make the plan `two-step` with its three phases where they are missing; what exists stays as it is."""
+    """Make the plan `two-step` with its three phases where it is missing; what people made of it stays as it is."""
     with transaction.atomic():
         plan, _ = Plan.objects.get_or_create(slug=DEFAULT_PLAN, defaults={"name": "Two-step"})
-        for order, (slug, name, target) in enumerate(PHASES, start=1):
-            phase, _ = Phase.objects.get_or_create(plan=plan, slug=slug, defaults={"name": name, "order": order})
-            RuleSet.objects.get_or_create(phase=phase, version=1, defaults={"document": two_step_document(target)})
+        if not plan.phases.exists():
+            for order, (slug, name, target) in enumerate(PHASES, start=1):
+                phase = Phase.objects.create(plan=plan, slug=slug, name=name, order=order)
+                RuleSet.objects.create(phase=phase, version=1, document=two_step_document(target))
     return plan
 
 

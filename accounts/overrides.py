@@ -1,0 +1,278 @@
+"""Overrides: one rule of one account set apart from its plan: tighter, looser, additional, or not applied at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts import audit, rulebooks, servers
+from accounts.models import Account, Challenge, RuleOverride, User
+from accounts.refusals import Complaint, Refusal, reason_errors, storable_errors
+from accounts.rulebooks import active, holds
+from monitoring.engine.ruleset import RuleSetError, parse_rule_set
+
+MOST_AT_ONCE = 20_000
+__all__ = [
+    "OverrideError",
+    "Wanted",
+    "active",
+    "end_override",
+    "end_overrides",
+    "holds",
+    "set_override",
+    "set_overrides",
+]
+
+
+class OverrideError(Refusal):
+    """The override cannot be set or ended; `errors` lists (path, message), for many below the account's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an override says; `replacement` None: the rule does not apply. It ends by itself at `ends_at`."""
+
+    rule: str
+    ordinal: int
+    replacement: Mapping[str, Any] | None
+    reason: str
+    ends_at: datetime | None = None
+
+
+def set_override(
+    account: Account,
+    rule: str,
+    ordinal: int,
+    replacement: Mapping[str, Any] | None,
+    actor: User,
+    reason: str,
+    ends_at: datetime | None = None,
+    at: datetime | None = None,
+    *,
+    request: HttpRequest | None = None,
+) -> RuleOverride:
+    """Set one rule of the account's running challenge apart from now on; an open override of that rule is ended.
+
+    `ordinal` counts the plan's rules of that name from 0; the next number adds one. OverrideError lists what is wrong.
+    """
+    try:
+        return set_overrides([account], rule, ordinal, replacement, actor, reason, ends_at, at, request=request)[0]
+    except OverrideError as error:
+        prefix = f"{account.public_id}."
+        plain = [(path.removeprefix(prefix).removeprefix(account.public_id), text) for path, text in error.errors]
+        raise OverrideError(plain, conflict=error.conflict) from error
+
+
+def set_overrides(
+    accounts: Sequence[Account],
+    rule: str,
+    ordinal: int,
+    replacement: Mapping[str, Any] | None,
+    actor: User,
+    reason: str,
+    ends_at: datetime | None = None,
+    at: datetime | None = None,
+    *,
+    request: HttpRequest | None = None,
+) -> list[RuleOverride]:
+    """As `set_override` for many accounts, all or none; errors are by account ("acc_7.lots")."""
+    instant = at or timezone.now()
+    wanted = Wanted(rule, ordinal, _with_name(replacement, rule), reason.strip(), ends_at)
+    if errors := _shape_errors(wanted, replacement, instant, len(accounts)):
+        raise OverrideError(errors)
+    with transaction.atomic():
+        challenges = _running(accounts)
+        errors, missing = [], False
+        for account in accounts:
+            challenge = challenges.get(account.pk)
+            if challenge is None:
+                missing = True
+                errors.append((account.public_id, "has no running challenge"))
+            else:
+                errors += [
+                    (f"{account.public_id}.{path}" if path else account.public_id, message)
+                    for path, message in _challenge_errors(challenge, wanted, instant)
+                ]
+        if errors:
+            raise OverrideError(errors, conflict=missing)
+        return _store(list(challenges.values()), wanted, actor, instant, request)
+
+
+def end_override(
+    override: RuleOverride,
+    actor: User,
+    reason: str,
+    at: datetime | None = None,
+    *,
+    request: HttpRequest | None = None,
+) -> RuleOverride:
+    """Back to the plan's rule from now on; OverrideError when it has ended already."""
+    return end_overrides([override], actor, reason, at, request=request)[0]
+
+
+def end_overrides(
+    overrides: Iterable[RuleOverride],
+    actor: User,
+    reason: str,
+    at: datetime | None = None,
+    *,
+    request: HttpRequest | None = None,
+) -> list[RuleOverride]:
+    """As `end_override` for many, all or none."""
+    if errors := reason_errors(reason):
+        raise OverrideError(errors)
+    instant, keys = at or timezone.now(), {one.pk for one in overrides}
+    with transaction.atomic():
+        list(Challenge.objects.select_for_update().filter(overrides__in=keys).order_by("pk"))
+        held = list(
+            RuleOverride.objects.select_for_update(of=("self",))
+            .filter(pk__in=keys)
+            .select_related("challenge__account__server", "challenge__rule_set")
+            .order_by("pk")
+        )
+        over = [one for one in held if not _open(one, instant)]
+        if over or len(held) < len(keys):
+            raise OverrideError(
+                [(one.challenge.account.public_id, f"the override of {one.rule} has ended already") for one in over]
+                or "There is no such override.",
+                conflict=True,
+            )
+        for one in held:
+            _end(one, actor, reason.strip(), instant)
+        _tell(held, actor, "override_ended", {"reason": reason.strip()}, request)
+    return held
+
+
+def _shape_errors(wanted: Wanted, given: Mapping[str, Any] | None, at: datetime, accounts: int) -> list[Complaint]:
+    """What is wrong with an override whatever the account."""
+    errors = reason_errors(wanted.reason)
+    if not isinstance(wanted.rule, str) or not wanted.rule or len(wanted.rule) > 40 or "\0" in wanted.rule:
+        errors.append(("rule", "must be a rule's name"))
+    if isinstance(wanted.ordinal, bool) or not isinstance(wanted.ordinal, int) or not 0 <= wanted.ordinal <= 100:
+        errors.append(("ordinal", "must be a whole number from 0 on: 0 is the plan's first rule of that name"))
+    if given is not None and not isinstance(given, Mapping):
+        errors.append(("replacement", "must be a rule as in a document, or null"))
+    elif given is not None:
+        errors += storable_errors(dict(given))
+        if given.get("rule", wanted.rule) != wanted.rule:
+            errors.append(("rule", f"the replacement is a {given['rule']!r:.40}, not a {wanted.rule}"))
+    if wanted.ends_at is not None and wanted.ends_at.tzinfo is None:
+        errors.append(("ends_at", "must say its zone, like 2026-12-01T00:00:00Z"))
+    elif wanted.ends_at is not None and wanted.ends_at <= at:
+        errors.append(("ends_at", "lies in the past"))
+    if not 1 <= accounts <= MOST_AT_ONCE:
+        errors.append(("accounts", f"name 1 to {MOST_AT_ONCE} accounts"))
+    return errors
+
+
+def _challenge_errors(challenge: Challenge, wanted: Wanted, at: datetime) -> list[Complaint]:
+    """What is against it on this challenge: its place, or a whole rulebook that the engine would not take."""
+    document = rulebooks.document_of(challenge)
+    others = [one for one in active(challenge, at) if (one.rule, one.ordinal) != (wanted.rule, wanted.ordinal)]
+    has = sum(rule.get("rule") == wanted.rule for rule in document["rules"])
+    added = sum(one.rule == wanted.rule and one.ordinal >= has and one.replacement is not None for one in others)
+    if wanted.replacement is None and wanted.ordinal >= has:
+        return [("ordinal", f"the plan has {_times(has, wanted.rule)}: there is nothing to leave out")]
+    if wanted.ordinal > has + added:
+        return [("ordinal", f"the plan has {_times(has, wanted.rule)}: a further one has number {has + added}")]
+    mine = RuleOverride(rule=wanted.rule, ordinal=wanted.ordinal, replacement=wanted.replacement)
+    whole = rulebooks.effective(document, [*others, mine])
+    try:
+        parse_rule_set(whole)
+    except RuleSetError as error:
+        return [_at_the_rule(path, message, whole["rules"], wanted) for path, message in error.errors]
+    return []
+
+
+def _at_the_rule(path: str, message: str, rules: list[Any], wanted: Wanted) -> Complaint:
+    """An error in the replacement bears the path within it; one elsewhere its path in the rulebook."""
+    for index in reversed(range(len(rules))):
+        if rules[index] == wanted.replacement:
+            prefix = f"rules[{index}]"
+            if path == prefix or path.startswith(f"{prefix}."):
+                return path.removeprefix(prefix).removeprefix(".") or "replacement", message
+    return path, message
+
+
+def _running(accounts: Sequence[Account]) -> dict[int, Challenge]:
+    """The running challenge of each account, held until the transaction ends."""
+    rows = (
+        Challenge.objects.select_for_update(of=("self",))
+        .filter(account__in=[account.pk for account in accounts], ended_at=None)
+        .select_related("account__server", "rule_set__phase__plan")
+        .prefetch_related("overrides")
+        .order_by("pk")
+    )
+    return {challenge.account_id: challenge for challenge in rows}
+
+
+def _store(
+    challenges: list[Challenge], wanted: Wanted, actor: User, at: datetime, request: HttpRequest | None
+) -> list[RuleOverride]:
+    for challenge in challenges:
+        for one in challenge.overrides.all():
+            if (one.rule, one.ordinal) == (wanted.rule, wanted.ordinal) and one.ended_at is None:
+                _end(one, actor, f"Replaced: {wanted.reason}", at)
+    made = RuleOverride.objects.bulk_create(
+        [
+            RuleOverride(
+                challenge=challenge,
+                rule=wanted.rule,
+                ordinal=wanted.ordinal,
+                replacement=wanted.replacement,
+                reason=wanted.reason,
+                author=actor,
+                starts_at=at,
+                ends_at=wanted.ends_at,
+            )
+            for challenge in challenges
+        ],
+        batch_size=1000,
+    )
+    detail = {
+        "replacement": wanted.replacement if wanted.replacement is not None else "does not apply",
+        "reason": wanted.reason,
+        "ends_at": wanted.ends_at.isoformat() if wanted.ends_at else None,
+    }
+    _tell(made, actor, "override_set", detail, request)
+    return made
+
+
+def _end(override: RuleOverride, actor: User, reason: str, at: datetime) -> None:
+    """Close it; one whose end date has passed ended then."""
+    passed = override.ends_at is not None and override.ends_at <= at
+    override.ended_at = override.ends_at if passed else max(at, override.starts_at)
+    if not passed:
+        override.ended_by = actor
+    override.end_reason = "Its end date." if passed else reason
+    override.save(update_fields=["ended_at", "ended_by", "end_reason"])
+
+
+def _tell(
+    overrides: list[RuleOverride], actor: User, verb: str, detail: Mapping[str, Any], request: HttpRequest | None
+) -> None:
+    """The audit entries, one an account, and word to the monitors."""
+    targets = [
+        (one.challenge.account.public_id, {"rule": one.rule, "ordinal": one.ordinal, **detail}) for one in overrides
+    ]
+    audit.record_many(actor, verb, targets, request)
+    for name in sorted({one.challenge.account.server.name for one in overrides}):
+        servers.book_changed(name)
+
+
+def _open(override: RuleOverride, at: datetime) -> bool:
+    return override.ended_at is None and (override.ends_at is None or at < override.ends_at)
+
+
+def _with_name(replacement: Mapping[str, Any] | None, rule: str) -> Mapping[str, Any] | None:
+    return {**replacement, "rule": rule} if isinstance(replacement, Mapping) else replacement
+
+
+def _times(number: int, rule: str) -> str:
+    return f"no {rule}" if number == 0 else f"{number} {rule}"

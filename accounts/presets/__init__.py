@@ -1,0 +1,15 @@
+"""Presets: programmes of real firms as RiskDesk's documents; data, each with its sources. Check with the firm."""
+
+from __future__ import annotations
+
+from accounts.presets.model import CHECK, Preset, PresetPhase
+
+PRESETS: tuple[Preset, ...] = ()
+
+
+def find(slug: str) -> Preset | None:
+    """The preset of that slug."""
+    return next((preset for preset in PRESETS if preset.slug == slug), None)
+
+
+__all__ = ["CHECK", "PRESETS", "Preset", "PresetPhase", "find"]

@@ -1,0 +1,65 @@
+"""Which rulebook judges a challenge, now or at any instant before: its rule set, with what sets it apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+
+from accounts.models import Challenge, RuleOverride, RuleSet
+from monitoring.engine.ruleset.patch import Override, apply_overrides
+
+CENT = Decimal("0.01")
+BROUGHT = frozenset({"version", "currency", "initial_balance"})  # by each challenge, not by the rule set
+
+
+def document_of(challenge: Challenge, rule_set: RuleSet | None = None) -> dict[str, Any]:
+    """The rule set's document with S, currency and version filled in, no override applied."""
+    used = rule_set or challenge.rule_set
+    return {
+        "version": used.version,
+        "currency": challenge.account.currency,
+        "initial_balance": str(Decimal(challenge.initial_balance).quantize(CENT)),
+        **{key: value for key, value in used.document.items() if key not in BROUGHT},
+    }
+
+
+def rulebook(challenge: Challenge, at: datetime | None = None) -> dict[str, Any]:
+    """The document of the challenge's rule set with the overrides that hold at `at` (left out: now)."""
+    return effective(document_of(challenge), active(challenge, at))
+
+
+def rulebook_at(challenge: Challenge, instant: datetime) -> dict[str, Any]:
+    """The document that judged at `instant`: the version of then, by the moves, and the overrides of then."""
+    return effective(document_of(challenge, rule_set_at(challenge, instant)), active(challenge, instant))
+
+
+def rule_set_at(challenge: Challenge, instant: datetime) -> RuleSet:
+    """The version that the challenge was pinned to at `instant`."""
+    found = challenge.rule_set
+    for move in challenge.moves.select_related("moved_from__phase", "moved_to__phase").order_by("-at", "-pk"):
+        if move.at <= instant:
+            return move.moved_to
+        found = move.moved_from
+    return found
+
+
+def active(challenge: Challenge, at: datetime | None = None) -> list[RuleOverride]:
+    """The overrides that hold at `at` (left out: now), oldest first; from prefetched `overrides` without a query."""
+    instant = at or timezone.now()
+    return [override for override in challenge.overrides.all() if holds(override, instant)]
+
+
+def holds(override: RuleOverride, instant: datetime) -> bool:
+    """Whether it holds at that instant: from its start, and before its end date and whoever ended it."""
+    ends = [end for end in (override.ends_at, override.ended_at) if end is not None]
+    return override.starts_at <= instant and all(instant < end for end in ends)
+
+
+def effective(document: Mapping[str, Any], overrides: Iterable[RuleOverride]) -> dict[str, Any]:
+    """The document with these overrides in the places of its rules."""
+    patches = [Override(one.rule, one.ordinal, one.replacement) for one in overrides]
+    return dict(apply_overrides(document, patches)) if patches else dict(document)
