@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -15,19 +14,13 @@ import msgspec
 from django.core.management.base import BaseCommand, CommandError
 
 from monitoring.engine.events import Event, EventKind, Reading
-from monitoring.engine.messages import AccountUpdate, Clock, Envelope, Instant, Link, Message, Resync
+from monitoring.engine.messages import AccountUpdate, Market
 from monitoring.engine.money import money_text
-from monitoring.engine.rules import process, readings, refuse
+from monitoring.engine.rules import readings, refuse
 from monitoring.engine.ruleset import RuleSet, RuleSetError, parse_rule_set
-from monitoring.engine.snapshot import Snapshot
-from monitoring.upstream.base import Refusal
-from monitoring.upstream.fxsocket.decode import EARLIEST, LATEST, WIRE_ERRORS, decode
+from monitoring.engine.tape import Player, RecordingError
+from monitoring.lab.frames import BadLine, Frames
 
-_OURS = (b'"clock"', b'"link"', b'"resync"')  # kinds that a recording has beside the upstream's own frames
-_ours = msgspec.json.Decoder(Clock | Link | Resync)
-
-
-_STAMP = re.compile(rb'"(?:ts|timestamp)"\s*:\s*"([^"\\]{1,64})"')  # found in a line that is no JSON as well
 _encode = msgspec.json.Encoder().encode
 _USED = Decimal("0.0001")
 
@@ -35,28 +28,40 @@ _USED = Decimal("0.0001")
 class Command(BaseCommand):
     """Needs neither database nor network; the same input gives byte for byte the same output."""
 
-    help = "Replay recorded upstream frames (one JSON object a line) under a rule set; print one event a line."
+    help = (
+        "Replay recorded frames (one JSON object a line, plain or gzip; several files in order) and print one event a "
+        "line. What the monitor recorded says its rules itself; --rules replaces them."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare FRAMES, --rules and --readings."""
-        parser.add_argument("frames", type=Path, metavar="FRAMES.jsonl")
-        parser.add_argument("--rules", type=Path, required=True, metavar="RULES.json")
+        """Declare the files and the options."""
+        parser.add_argument("frames", type=Path, nargs="+", metavar="FRAMES.jsonl[.gz]")
+        parser.add_argument("--rules", type=Path, metavar="RULES.json", help="needed for frames that say no rules")
+        parser.add_argument("--calendar", type=Path, metavar="NEWS.csv", help="news, as the calendar page imports them")
+        parser.add_argument("--holidays", type=Path, metavar="HOLIDAYS.csv", help="holidays, as that page does")
         parser.add_argument("--readings", action="store_true", help="also print every loss rule's reading, each update")
 
-    def handle(self, *args: Any, frames: Path, rules: Path, **options: Any) -> None:
+    def handle(self, *args: Any, frames: list[Path], rules: Path | None, **options: Any) -> None:
         """Print the events; exit code 2 for a file that cannot be used."""
-        rule_set = read_rules(rules)
-        for warning in rule_set.warnings:
+        rule_set = None if rules is None else read_rules(rules)
+        for warning in rule_set.warnings if rule_set else ():
             self.stderr.write(f"{rules}: warning: {warning}")
+        market = read_market(options["calendar"], options["holidays"])
         try:
-            with frames.open("rb") as recorded:
-                for line in replay(recorded, rule_set, with_readings=options["readings"]):
-                    self.stdout.write(line)
+            recorded = Frames.of(frames)
+            for line in replay(recorded, rule_set, market, with_readings=options["readings"]):
+                self.stdout.write(line)
         except BrokenPipeError:
             raise CommandError("the reader of the output went away", returncode=1) from None
         except OSError as error:
-            raise CommandError(f"{frames}: {error.strerror}", returncode=2) from None
+            raise CommandError(f"{error.filename}: {error.strerror}", returncode=2) from None
+        except RecordingError as error:
+            raise CommandError(f"{error} (--rules RULES.json)" if rules is None else str(error), returncode=2) from None
+        except RuleSetError as error:
+            raise CommandError(f"a rule set of the recording: {error}", returncode=2) from None
+        if recorded.torn:
+            self.stderr.write(f"warning: {recorded.torn} place(s) where a file was cut off or damaged")
 
 
 def read_rules(path: Path) -> RuleSet:
@@ -75,70 +80,47 @@ def read_rules(path: Path) -> RuleSet:
         raise CommandError(f"{path}: not JSON: {error}", returncode=2) from None
 
 
-def replay(frames: Iterable[bytes], rule_set: RuleSet, *, with_readings: bool = False) -> Iterator[str]:
+def read_market(calendar: Path | None, holidays: Path | None) -> Market | None:
+    """Read the CSV files of news and holidays; CommandError with exit code 2 names the file and the line."""
+    if calendar is None and holidays is None:
+        return None
+    raise CommandError("--calendar: not yet", returncode=2)
+
+
+def replay(
+    frames: Frames | Iterable[bytes],
+    rule_set: RuleSet | None,
+    market: Market | None = None,
+    *,
+    with_readings: bool = False,
+) -> Iterator[str]:
     """Yield one JSON line for every event, and with them every reading, in the order in which they happen."""
-    snapshot = Snapshot()
-    newest: datetime | None = None
-    for number, line in enumerate(frames, 1):
-        if not line.strip():
+    player = Player(rule_set, market)
+    version = None if rule_set is None else rule_set.version
+    for line in frames if isinstance(frames, Frames) else Frames([frames]):
+        if isinstance(line, BadLine):
+            yield _refused(player, line, version)
             continue
-        message = _read(line.strip(), newest)
-        if isinstance(message, Refusal):
-            yield _refused(snapshot, message, number, _stamp_of(line) or newest, rule_set.version)
-            continue
-        if message is None:
-            continue
-        if not isinstance(message, Link) and (newest is None or message.ts > newest):
-            newest = message.ts
-        if isinstance(message, Envelope | Resync) and message.account_id not in snapshot.accounts:
-            snapshot.add(message.account_id, rule_set)
-        yield from map(_event_line, process(snapshot, message))
-        if with_readings and isinstance(message, AccountUpdate):
-            account = snapshot.accounts[message.account_id]
-            if account.last is message:  # applied: neither late nor repeated
-                for reading in readings(account, max(message.ts, snapshot.link.now or message.ts)):
-                    yield _reading_line(reading, message.ts, account.id, rule_set.digits)
+        yield from map(_event_line, player.play(line))
+        if with_readings and isinstance(line, AccountUpdate):
+            yield from _readings(player, line)
 
 
-def _read(line: bytes, newest: datetime | None) -> Message | Refusal | None:
-    """Decode one line; a frame about no account is a sign of life of the link, at its own time or the newest known."""
-    if any(kind in line for kind in _OURS):
-        try:
-            message: Clock | Link | Resync = _ours.decode(line)
-        except msgspec.ValidationError as error:
-            if "Invalid value" not in str(error):  # one of these kinds, but not a sound one
-                return Refusal("wrong_type", str(error))
-        except WIRE_ERRORS as error:
-            return Refusal("bad_json", str(error))
-        else:
-            if 1999 < message.ts.year < 2100:
-                return message
-            return Refusal("bad_time", f"{message.ts.isoformat()} is no time of this century - at `$.ts`")
-    found = decode(line)
-    if isinstance(found, Envelope | Refusal):
-        return found
-    stamp = _stamp_of(line) or newest
-    return None if stamp is None else Link(ts=stamp, state="alive")
+def _readings(player: Player, update: AccountUpdate) -> Iterator[str]:
+    """The readings of an update that was applied: neither late nor repeated."""
+    account = player.snapshot.accounts.get(update.account_id)
+    if account is not None and account.last is update:
+        for reading in readings(account, max(update.ts, player.snapshot.link.now or update.ts)):
+            yield _reading_line(reading, update.ts, account.id, account.rule_set.digits)
 
 
-def _stamp_of(line: bytes) -> datetime | None:
-    """Return the time that a line states about itself, None where it states none that can be read."""
-    found = _STAMP.search(line)
-    if found is None:
-        return None
-    try:
-        stamp = msgspec.convert(found.group(1).decode("utf-8", "replace"), Instant)
-    except msgspec.ValidationError:
-        return None
-    return stamp if EARLIEST < stamp < LATEST else None
-
-
-def _refused(snapshot: Snapshot, refusal: Refusal, number: int, at: datetime | None, version: int) -> str:
+def _refused(player: Player, bad: BadLine, version: int | None) -> str:
+    refusal, snapshot = bad.refusal, player.snapshot
     account = snapshot.accounts.get(refusal.account_id or "")
-    if at is not None:
-        refuse(snapshot, account, refusal.reason, refusal.detail, at)
-    line = _line(at, refusal.account_id, EventKind.REFUSED.value)
-    reason = f"line {number}: {refusal.reason}: {refusal.detail}"
+    if bad.at is not None and not bad.recorded:
+        refuse(snapshot, account, refusal.reason, refusal.detail, bad.at)
+    line = _line(bad.at, refusal.account_id, EventKind.REFUSED.value)
+    reason = f"{bad.place}: {refusal.reason}: {refusal.detail}"
     return _text(line | {"reason": reason, "rule_set_version": version})
 
 
@@ -156,6 +138,12 @@ def _event_line(event: Event) -> str:
     }
     if event.event is EventKind.BREACHED:
         line |= {"consequence": event.consequence, "also": list(event.also)}
+    elif event.event is EventKind.VIOLATED:
+        line |= {
+            "consequence": event.consequence,
+            "positions": list(event.positions),
+            "calendar_revision": event.revision or None,
+        }
     elif event.event is EventKind.DAY_STARTED:
         line |= {
             "day": event.day.isoformat() if event.day else None,

@@ -1,0 +1,206 @@
+"""Plays a recording: live and replay come to the same events because the same lines change a snapshot alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from msgspec.structs import replace
+
+from monitoring.engine.events import Event
+from monitoring.engine.messages import Envelope, Market, Message, Resync
+from monitoring.engine.money import minor_units
+from monitoring.engine.rules import process, refuse
+from monitoring.engine.ruleset import RuleSet, parse_rule_set, with_initial
+from monitoring.engine.snapshot import Account, AccountState, Snapshot
+from monitoring.engine.tape.entries import (
+    FORMAT,
+    Gap,
+    Header,
+    Hold,
+    Line,
+    Refused,
+    Release,
+    Rulebook,
+    Rules,
+    SetBack,
+    UnderRules,
+    Unwatch,
+    Watch,
+)
+
+try:
+    from monitoring.engine.rules import change_rules
+except ImportError:  # until the engine has it
+
+    def change_rules(snapshot: Snapshot, account_id: str, rule_set: RuleSet, at: datetime) -> list[Event]:
+        """Take the account's rules away and give it others, its memory lost."""
+        account = snapshot.accounts[account_id]
+        snapshot.add(
+            account_id, rule_set, challenge=account.challenge, public_id=account.public_id,
+            initial_balance=account.initial_balance,
+        )  # fmt: skip
+        return []
+
+
+class RecordingError(Exception):
+    """The recording cannot be played; the message says why."""
+
+
+class Player:
+    """Plays lines into a snapshot of its own, as the live path did.
+
+    Without `rules` every account is judged by what the recording says. With them, by these, each account keeping its
+    own S; where the recording begins in the middle of a challenge, what the account has been through is carried over.
+    A file of frames without a head, as the upstream sends them, says no rules: there accounts appear with their first
+    frame. `market` replaces the recorded calendar; names of symbols stay those of the recording.
+    """
+
+    def __init__(self, rules: RuleSet | None = None, market: Market | None = None) -> None:
+        self.snapshot = Snapshot()
+        self.recorded = False
+        self._rules, self._market = rules, market
+        self._documents: dict[str, dict[str, Any]] = {}
+        self._compiled: dict[tuple[str, int, str], RuleSet] = {}
+        self._sized: dict[tuple[str, int, str, int], RuleSet] = {}
+        self._kept: dict[str, AccountState] = {}  # under the given rules, between two files
+        self._played: dict[type, Callable[[Any], Sequence[Event]]] = {
+            Header: self._begin, Rulebook: self._learn, Watch: self._watch, Unwatch: self._unwatch,
+            Rules: self._change, Hold: self._hold, Release: self._release, Refused: self._refused,
+            SetBack: self._set_back, Gap: self._gap, Market: self._open_market,
+        }  # fmt: skip
+        self._begin_market()
+
+    def play(self, line: Line) -> Sequence[Event]:
+        """Take one line; its events in their order. RecordingError, RuleSetError: it cannot be played."""
+        played = self._played.get(type(line))
+        if played is not None:
+            return played(line)
+        message = cast("Message", line)
+        if not self.recorded and isinstance(message, Envelope | Resync):
+            self._appear(message.account_id)
+        return process(self.snapshot, message)
+
+    def state_of(self, account_id: str) -> AccountState | None:
+        """An account's newest state, whether it is watched now or was."""
+        account = self.snapshot.accounts.get(account_id)
+        return self._kept.get(account_id) if account is None else account.flush()
+
+    def _appear(self, account_id: str) -> None:
+        if account_id in self.snapshot.accounts:
+            return
+        if self._rules is None:
+            raise RecordingError("these frames say no rules: a rule set is needed to judge them")
+        self.snapshot.add(account_id, self._rules)
+
+    def _begin(self, header: Header) -> Sequence[Event]:
+        if header.format != FORMAT:
+            raise RecordingError(f"the recording is of format {header.format}; this release reads format {FORMAT}")
+        for account in self.snapshot.accounts.values():
+            self._keep(account)
+        self.recorded = True
+        self.snapshot = Snapshot(header.server)
+        link = self.snapshot.link
+        link.state, link.reason, link.seen, link.now = header.link, header.reason, header.seen, header.now
+        self._begin_market()
+        return ()
+
+    def _begin_market(self) -> None:
+        if self._market is not None:
+            process(self.snapshot, self._market)
+
+    def _open_market(self, market: Market) -> Sequence[Event]:
+        if self._market is not None:
+            market = replace(self._market, ts=market.ts, symbols=market.symbols)
+        return process(self.snapshot, market)
+
+    def _learn(self, book: Rulebook) -> Sequence[Event]:
+        self._documents[book.id] = book.document
+        return ()
+
+    def _watch(self, entry: Watch) -> Sequence[Event]:
+        present = self.snapshot.accounts.get(entry.account_id)
+        if present is not None:
+            self._keep(present)
+        own, kept = self._own(entry), self._kept.pop(entry.account_id, None)
+        if self._rules is None:
+            self._add(entry, own, entry.state)
+            return ()
+        given = self._given(entry)
+        if kept is not None and kept.challenge == entry.state.challenge and kept.last_seq == entry.state.last_seq:
+            self._add(entry, given, kept)
+            return ()
+        account = self._add(entry, own, entry.state)
+        if kept is not None and kept.challenge == entry.state.challenge and kept.breach is not None:
+            account.flush().breach = kept.breach  # under these rules it had failed before the hole
+            account.disturb()
+        return change_rules(self.snapshot, entry.account_id, given, entry.ts)
+
+    def _add(self, entry: Watch, rule_set: RuleSet, state: AccountState) -> Account:
+        return self.snapshot.add(
+            entry.account_id, rule_set, challenge=state.challenge, public_id=entry.public_id,
+            initial_balance=state.initial_balance, state=state,
+        )  # fmt: skip
+
+    def _unwatch(self, entry: Unwatch) -> Sequence[Event]:
+        account = self.snapshot.accounts.get(entry.account_id)
+        if account is not None:
+            self._keep(account)
+            self.snapshot.remove(entry.account_id)
+        return ()
+
+    def _keep(self, account: Account) -> None:
+        self._kept[account.id] = account.dump()
+
+    def _change(self, entry: Rules) -> Sequence[Event]:
+        if self._rules is not None or entry.account_id not in self.snapshot.accounts:
+            return ()
+        return change_rules(self.snapshot, entry.account_id, self._own(entry), entry.ts)
+
+    def _hold(self, entry: Hold) -> Sequence[Event]:
+        account = self.snapshot.accounts.get(entry.account_id)
+        if account is not None:
+            account.hold_for_review(entry.reason)
+        return ()
+
+    def _release(self, entry: Release) -> Sequence[Event]:
+        account = self.snapshot.accounts.get(entry.account_id)
+        if account is not None:
+            account.release()
+        return ()
+
+    def _refused(self, entry: Refused) -> Sequence[Event]:
+        account = self.snapshot.accounts.get(entry.account_id)
+        return refuse(self.snapshot, account, entry.reason, entry.detail, entry.ts)
+
+    def _set_back(self, entry: SetBack) -> Sequence[Event]:
+        self.snapshot.link.set_back(entry.ts)
+        return ()
+
+    def _gap(self, _entry: Gap) -> Sequence[Event]:
+        return ()  # a new head and all states follow it
+
+    def _own(self, entry: UnderRules) -> RuleSet:
+        """The rules that the recording says, for the account's S."""
+        document = self._documents.get(entry.rules)
+        if document is None:
+            raise RecordingError(f"{entry.account_id}: the recording does not hold its rule set")
+        return self._for_account(entry.rules, {"version": entry.version, **document}, entry)
+
+    def _given(self, entry: UnderRules) -> RuleSet:
+        """The given rules, in the account's currency and for its S."""
+        assert self._rules is not None
+        return self._for_account("", self._rules.document, entry)
+
+    def _for_account(self, name: str, document: Mapping[str, Any], entry: UnderRules) -> RuleSet:
+        key = (name, entry.version if name else 0, entry.currency)
+        sized = self._sized.get((*key, entry.initial_balance))
+        if sized is None:
+            compiled = self._compiled.get(key)
+            if compiled is None:
+                own = {"currency": entry.currency, "initial_balance": entry.initial_balance}
+                compiled = self._compiled[key] = parse_rule_set({**document, **own})
+            sized = with_initial(compiled, minor_units(entry.initial_balance, compiled.digits))
+            self._sized[*key, entry.initial_balance] = sized
+        return sized

@@ -1,0 +1,130 @@
+"""Reads recorded frames: the upstream's own, one a line, and the monitor's recordings; plain or gzip, in several files.
+
+The upstream's own frames go through the same decode as live; what the monitor recorded was decoded then.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from monitoring.engine import tape
+from monitoring.engine.messages import AccountNotice, AccountUpdate, Clock, Envelope, Instant, Link, Market, Resync
+from monitoring.engine.tape import Header, Line
+from monitoring.live.recording.blocks import Lines
+from monitoring.upstream.base import Refusal
+from monitoring.upstream.fxsocket.decode import EARLIEST, LATEST, WIRE_ERRORS, decode, details_problem
+
+# Kinds that a file of the upstream's frames may have beside them.
+_OURS = (b'"clock"', b'"link"', b'"resync"', b'"market"', b'"recording"')
+_ours = msgspec.json.Decoder(Clock | Link | Resync | Market | Header)
+_STAMP = re.compile(rb'"(?:ts|timestamp)"\s*:\s*"([^"\\]{1,64})"')  # found in a line that is no JSON as well
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line that was refused; `at` is the time that it states, or the newest known before it."""
+
+    place: str
+    refusal: Refusal
+    at: datetime | None
+    recorded: bool  # a damaged line of a recording: no frame that the monitor has seen
+
+
+class Frames:
+    """The decoded lines of several sources in order; of files, `position` of `size` bytes are behind us."""
+
+    def __init__(self, sources: Sequence[Iterable[bytes]]) -> None:
+        self._sources = sources
+        self._files = [source for source in sources if isinstance(source, Lines)]
+        self.size = sum(file.size for file in self._files)
+        self.newest: datetime | None = None
+        self.bad = 0
+
+    @classmethod
+    def of(cls, paths: Iterable[Path]) -> Frames:
+        """The frames of files; OSError where one cannot be read."""
+        return cls([Lines(path) for path in paths])
+
+    @property
+    def position(self) -> int:
+        """Bytes read."""
+        return sum(file.position for file in self._files)
+
+    @property
+    def torn(self) -> int:
+        """Places where a file was cut off or damaged."""
+        return sum(file.torn for file in self._files)
+
+    def __iter__(self) -> Iterator[Line | BadLine]:
+        for source in self._sources:
+            name = f"{source.path.name} line" if isinstance(source, Lines) and len(self._files) > 1 else "line"
+            recorded = False
+            for number, raw in enumerate(source, 1):
+                if not (line := raw.strip()):
+                    continue
+                found = _recorded(line) if recorded else _frame(line, self.newest)
+                if isinstance(found, Refusal):
+                    self.bad += 1
+                    yield BadLine(f"{name} {number}", found, _stamp_of(line) or self.newest, recorded)
+                    continue
+                if found is None:
+                    continue
+                if isinstance(found, Header):
+                    recorded = True
+                elif not isinstance(found, Link) and (self.newest is None or found.ts > self.newest):
+                    self.newest = found.ts
+                yield found
+
+
+def _recorded(line: bytes) -> Line | Refusal:
+    """A line of a recording: what live let in is let in, as long as the engine can bear it."""
+    try:
+        found = tape.decode(line)
+    except WIRE_ERRORS as error:
+        return Refusal("bad_json", str(error))
+    if isinstance(found, Envelope) and not isinstance(found, AccountUpdate | AccountNotice):
+        problem = details_problem(found.data)
+        if problem is not None:
+            return Refusal(*problem)
+    return found if EARLIEST < found.ts < LATEST else _bad_time(found.ts)
+
+
+def _frame(line: bytes, newest: datetime | None) -> Line | Refusal | None:
+    """Decode one line; a frame about no account is a sign of life of the link, at its own time or the newest known."""
+    if any(kind in line for kind in _OURS):
+        try:
+            message: Clock | Link | Resync | Market | Header = _ours.decode(line)
+        except msgspec.ValidationError as error:
+            if "Invalid value" not in str(error):  # one of these kinds, but not a sound one
+                return Refusal("wrong_type", str(error))
+        except WIRE_ERRORS as error:
+            return Refusal("bad_json", str(error))
+        else:
+            return message if 1999 < message.ts.year < 2100 else _bad_time(message.ts)
+    found = decode(line)
+    if isinstance(found, Envelope | Resync | Refusal):
+        return found
+    stamp = _stamp_of(line) or newest
+    return None if stamp is None else Link(ts=stamp, state="alive")
+
+
+def _bad_time(ts: datetime) -> Refusal:
+    return Refusal("bad_time", f"{ts.isoformat()} is no time of this century - at `$.ts`")
+
+
+def _stamp_of(line: bytes) -> datetime | None:
+    """Return the time that a line states about itself, None where it states none that can be read."""
+    found = _STAMP.search(line)
+    if found is None:
+        return None
+    try:
+        stamp = msgspec.convert(found.group(1).decode("utf-8", "replace"), Instant)
+    except msgspec.ValidationError:
+        return None
+    return stamp if EARLIEST < stamp < LATEST else None

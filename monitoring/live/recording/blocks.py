@@ -1,0 +1,143 @@
+"""A recording's bytes: gzip members of a second or less, each whole in one write, each stating its own length.
+
+Any gzip tool reads such a file. What a crash cut off costs its own member at most: the next one is found by its head.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+# gzip with an extra field "RD" of four bytes: the length of the whole member, little endian.
+HEAD = b"\x1f\x8b\x08\x04\x00\x00\x00\x00\x00\xff\x08\x00RD\x04\x00"
+LENGTH = 4
+FULL_HEAD = len(HEAD) + LENGTH
+LARGEST_MEMBER = 64 << 20
+GZIP = b"\x1f\x8b"
+PIECE, STEP, TEXT = 1 << 16, 1 << 12, 1 << 20  # bytes read, inflated and given at once
+LARGEST_LINE = 8 << 20  # bytes: a state with ten thousand positions fits
+Pieces = Iterator[bytes | None]  # text; None: here something was cut off
+
+
+def member(data: bytes, level: int) -> bytes:
+    """The data as one gzip member."""
+    deflate = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
+    body = deflate.compress(data) + deflate.flush()
+    length = len(HEAD) + LENGTH + len(body) + 8
+    tail = (zlib.crc32(data)).to_bytes(4, "little") + (len(data) & 0xFFFFFFFF).to_bytes(4, "little")
+    return HEAD + length.to_bytes(LENGTH, "little") + body + tail
+
+
+class Lines:
+    """The lines of a file of JSON lines, plain or gzip, ours or anybody's.
+
+    `position` of `size` bytes have been read; `torn` counts the places where something was cut off or damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = path.stat().st_size
+        self.position = 0
+        self.torn = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self.path.open("rb") as file:
+            start = file.read(PIECE)
+            file.seek(0)
+            if HEAD in start:  # not at once where a crash left half a head
+                pieces = self._ours(file)
+            elif start.startswith(GZIP):
+                pieces = self._anybodys(file)
+            else:
+                pieces = self._plain(file)
+            yield from self._lines(pieces)
+
+    def _lines(self, pieces: Pieces) -> Iterator[bytes]:
+        """Cut the text into lines; after None (damage) the unfinished line is let go."""
+        rest = b""
+        for piece in pieces:
+            if piece is None:
+                self.torn += 1
+                rest = b""
+                continue
+            if len(rest) > LARGEST_LINE:
+                yield rest[: 1 << 10]  # far too long: refused as what it is, without keeping all of it
+                rest = b""
+            *whole, rest = (rest + piece).split(b"\n")
+            yield from whole
+        if rest:
+            yield rest
+
+    def _plain(self, file: BinaryIO) -> Pieces:
+        while piece := file.read(PIECE):
+            self.position += len(piece)
+            yield piece
+
+    def _anybodys(self, file: BinaryIO) -> Pieces:
+        """Any gzip, of one member or many; its text comes in bounded pieces."""
+        inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        data = self._next(file)
+        while data:
+            try:
+                yield inflate.decompress(data, TEXT)
+            except zlib.error:
+                yield None
+                return
+            data = inflate.unconsumed_tail or (inflate.unused_data.lstrip(b"\0") if inflate.eof else b"")
+            data = data or self._next(file)
+            if inflate.eof and data:
+                inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        if not inflate.eof:
+            yield None
+
+    def _next(self, file: BinaryIO) -> bytes:
+        data = file.read(PIECE)
+        self.position += len(data)
+        return data
+
+    def _ours(self, file: BinaryIO) -> Pieces:
+        """Member by member; a torn one gives what it has, and the next begins at the next head."""
+        buffer = file.read(PIECE)
+        while buffer:
+            begin = buffer.find(HEAD)
+            if begin:
+                yield None
+                kept = buffer[begin:] if begin > 0 else buffer[1 - len(HEAD) :]
+                self.position += len(buffer) - len(kept)
+                buffer = kept if begin > 0 else self._more(file, kept)
+                continue
+            if len(buffer) < FULL_HEAD:
+                buffer += file.read(FULL_HEAD)
+            length = int.from_bytes(buffer[len(HEAD) : FULL_HEAD], "little")
+            if len(buffer) < length <= LARGEST_MEMBER:
+                buffer += file.read(length - len(buffer))
+            following = buffer.find(HEAD, 1)
+            whole = FULL_HEAD < length <= len(buffer) and not 0 < following < length
+            end = length if whole else following if following > 0 else len(buffer)
+            yield from inflated(buffer[FULL_HEAD:end])
+            if not whole:
+                yield None
+            self.position += end
+            buffer = buffer[end:] or file.read(PIECE)
+
+    def _more(self, file: BinaryIO, kept: bytes) -> bytes:
+        """The kept bytes and what follows them; nothing at the end of the file."""
+        more = file.read(PIECE)
+        if not more:
+            self.position += len(kept)
+        return kept + more if more else b""
+
+
+def inflated(body: bytes) -> Iterator[bytes]:
+    """The text of a raw deflate body, as far as it goes, in bounded pieces."""
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+    while body and not inflate.eof:
+        step, body = body[:STEP], body[STEP:]
+        try:
+            yield inflate.decompress(step, TEXT)
+            while inflate.unconsumed_tail:
+                yield inflate.decompress(inflate.unconsumed_tail, TEXT)
+        except zlib.error:
+            return

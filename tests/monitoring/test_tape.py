@@ -1,0 +1,126 @@
+"""What a recording holds, and that playing it comes to what was lived."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitoring.engine import tape
+from monitoring.engine.events import Event
+from monitoring.engine.messages import AccountFigures, AccountUpdate, Clock, Link, Message
+from monitoring.engine.rules import process
+from monitoring.engine.ruleset import RuleSet, parse_rule_set
+from monitoring.engine.snapshot import Snapshot
+from monitoring.engine.tape import Player, RecordingError
+from monitoring.lab.frames import BadLine, Frames
+from monitoring.live.recording import Recording
+from monitoring.live.recording.files import recorded_days
+from tests.monitoring.engine.conftest import DAILY, document
+
+T0 = datetime(2026, 6, 10, 23, 59, 50, tzinfo=UTC)
+RULES = parse_rule_set(document())
+
+
+class Live:
+    """A snapshot that is recorded, as the pipeline does it: each change first, then the tape."""
+
+    def __init__(self, directory: Path, *, now: datetime = T0, **options: Any) -> None:
+        self.snapshot = Snapshot("main")
+        self.now = now
+        self.directory = directory
+        self.tape = Recording(directory, "main", self.snapshot, every=0.01, clock=lambda: self.now, **options)
+        self.events: list[Event] = []
+        self.seqs: dict[str, int] = {}
+
+    def watch(self, account_id: str, rule_set: RuleSet, **options: Any) -> None:
+        self.tape.watch(self.snapshot.add(account_id, rule_set, challenge="c1", **options))
+
+    def send(self, message: Message) -> None:
+        self.events += process(self.snapshot, message)
+        self.tape.message(message)
+
+    def tick(self, seconds: float = 1.0) -> None:
+        self.now += timedelta(seconds=seconds)
+        self.send(Link(ts=self.now, state="alive"))
+        self.send(Clock(ts=self.now))
+
+    def update(self, account_id: str, equity: float, balance: float = 100000.0) -> None:
+        self.seqs[account_id] = self.seqs.get(account_id, 0) + 1
+        data = AccountFigures(balance=balance, equity=equity)
+        self.send(AccountUpdate(account_id=account_id, ts=self.now, seq=self.seqs[account_id], data=data))
+
+    def files(self) -> list[Path]:
+        self.tape.close()
+        return [one.path for one in recorded_days(self.directory)]
+
+
+def played(files: Sequence[Path], rules: RuleSet | None = None) -> list[Event]:
+    player, found = Player(rules), []
+    for line in Frames.of(files):
+        assert not isinstance(line, BadLine), line
+        found += player.play(line)
+    return found
+
+
+def a_day(live: Live) -> None:
+    """Two accounts over midnight UTC: one falls on the first day, the other on the second."""
+    rule_set = parse_rule_set(document())
+    live.watch("acc_1", rule_set)
+    live.watch("acc_2", rule_set, initial_balance=200_000_00)
+    live.tick()
+    live.update("acc_1", 94_900)
+    live.update("acc_2", 199_000, 200_000)
+    for _ in range(15):
+        live.tick()
+        live.update("acc_1", 94_000)
+        live.update("acc_2", 196_000, 200_000)
+    live.update("acc_2", 180_000, 200_000)
+
+
+def test_a_recorded_day_replays_to_the_events_that_were_lived(tmp_path: Path) -> None:
+    live = Live(tmp_path)
+    a_day(live)
+    files = live.files()
+    assert [path.name for path in files] == ["main-2026-06-10.jsonl.gz", "main-2026-06-11.jsonl.gz"]
+    assert {event.event for event in live.events} >= {"breached", "day_started"}
+    assert sorted(played(files), key=lambda event: event.key) == sorted(live.events, key=lambda event: event.key)
+
+
+def test_each_day_replays_on_its_own(tmp_path: Path) -> None:
+    live = Live(tmp_path)
+    a_day(live)
+    first, second = live.files()
+    assert {event.key for event in [*played([first]), *played([second])]} == {event.key for event in live.events}
+
+
+def test_under_other_rules_every_account_keeps_its_own_size(tmp_path: Path) -> None:
+    live = Live(tmp_path)
+    a_day(live)
+    tighter = parse_rule_set(document({**DAILY, "amount": {"percent": "1", "of": "initial"}}, initial_balance="5.00"))
+    breached = [event for event in played(live.files(), tighter) if event.event == "breached"]
+    assert {event.account: event.floor for event in breached} == {"acc_1": 99_000_00, "acc_2": 198_000_00}
+
+
+def test_frames_that_say_no_rules_need_some() -> None:
+    update = AccountUpdate(account_id="acc_1", ts=T0, data=AccountFigures(balance=1.0, equity=1.0))
+    with pytest.raises(RecordingError, match="say no rules"):
+        Player().play(update)
+
+
+def test_a_later_format_is_not_misread() -> None:
+    with pytest.raises(RecordingError, match="format 2"):
+        Player().play(tape.Header(ts=T0, format=2))
+
+
+def test_a_rule_set_that_the_recording_lacks_is_named(tmp_path: Path) -> None:
+    live = Live(tmp_path)
+    live.watch("acc_1", parse_rule_set(document()))
+    lines = [line for line in Frames.of(live.files()) if isinstance(line, tape.Header | tape.Watch)]
+    player = Player()
+    player.play(lines[0])
+    with pytest.raises(RecordingError, match="acc_1: the recording does not hold its rule set"):
+        player.play(lines[1])
