@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from monitoring.engine.market import last_day
 from monitoring.engine.money import grouped
 from monitoring.engine.ruleset.model import (
     Consistency,
@@ -26,7 +27,6 @@ from monitoring.engine.snapshot import Account
 from monitoring.engine.snapshot.state import DayFacts, OtherMemory
 from monitoring.engine.trading_day import day_of
 
-_DAY = timedelta(days=1)
 _TOTALS = {"net": "the net total", "positive": "the total of the winning days", "absolute": "the absolute total"}
 
 
@@ -58,7 +58,7 @@ def goal_amount(account: Account, rule: ProfitTarget) -> int:
 
 def day_profit(account: Account) -> int:
     """Return the closed profit of the running day so far, in minor units."""
-    state = account.state
+    state = account.flush()
     if state.figures is None:
         return 0
     before = state.last_day.profit if state.last_day is not None else 0
@@ -110,7 +110,7 @@ def last_date(account: Account, rule: TimeLimit) -> date | None:
     anchor = state.first_open_at if rule.start == "first_trade" else state.created_at
     if anchor is None:
         return None
-    return _last_day(day_at(account, anchor), rule.days, rule.unit, account.rule_set.trading_week)
+    return last_day(day_at(account, anchor), rule.days, rule.unit, account.rule_set.trading_week)
 
 
 def idle_until(account: Account, rule: Inactivity) -> datetime | None:
@@ -125,16 +125,6 @@ def _days_later(since: datetime, days: int, zone: str) -> datetime:
     """Return the same wall time so many calendar days later, in UTC."""
     local = since.astimezone(ZoneInfo(zone))
     return (local + timedelta(days=days)).replace(fold=0).astimezone(UTC)
-
-
-@lru_cache(maxsize=4096)
-def _last_day(first: date, days: int, unit: str, week: frozenset[int]) -> date:
-    if unit == "calendar" or not week:
-        return first + timedelta(days=days - 1)
-    last = first
-    while (days := days - (last.weekday() in week)) > 0:
-        last += _DAY
-    return last
 
 
 def day_at(account: Account, at: datetime) -> date:
@@ -181,5 +171,7 @@ def passable(account: Account, now: datetime) -> tuple[bool, str]:
     state = account.flush()
     if state.breach is not None:
         return False, f"the challenge failed: {state.breach.reason}"
+    if not any(isinstance(rule, ProfitTarget | MinTradingDays) for rule in account.rule_set.others):
+        return False, "the rules ask for no target and no days, so that nothing can be passed"
     lacking = list(_lacking(account))
     return not lacking, "; ".join(lacking) or "everything that a pass needs is there"

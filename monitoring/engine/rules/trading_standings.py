@@ -1,0 +1,252 @@
+"""Where the limits on positions and trading stand now: lots, symbols, hours, deadlines, news, stops, soft breaches."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from monitoring.engine.events import Standing, StandingState
+from monitoring.engine.market import (
+    affects,
+    inside,
+    lot_units,
+    lots_text,
+)
+from monitoring.engine.messages import NewsEvent, Position
+from monitoring.engine.rules.progress import clock_text
+from monitoring.engine.rules.verdicts import soft_breaches as soft_breaches_of
+from monitoring.engine.ruleset.model import (
+    FlatBy,
+    MaxLotsPerPosition,
+    MaxLotsTotal,
+    MaxPositions,
+    NewsWindow,
+    SoftBreaches,
+    StopLossRequired,
+    Symbols,
+    TradingHours,
+)
+from monitoring.engine.snapshot import Account
+from monitoring.engine.snapshot.almanac import Almanac
+from monitoring.engine.snapshot.state import OtherMemory
+
+_OK, _VIOLATED = StandingState.OK, StandingState.VIOLATED
+_LOOKS_AHEAD = timedelta(days=7)  # how far the next announcement that matters is looked for
+_NO_NAMES: frozenset[str] = frozenset()
+
+
+class View(NamedTuple):
+    """One account at one moment, with what several rules ask of its positions worked out once."""
+
+    account: Account
+    now: datetime
+    almanac: Almanac
+    positions: tuple[Position, ...]
+    lots: tuple[int, ...]  # of each position, in hundred-millionths
+
+
+def view(account: Account, now: datetime) -> View:
+    """Return the account's positions with their lots, under the almanac of its server."""
+    positions = tuple(account.positions.values())
+    return View(account, now, account.owner.almanac, positions, tuple([lot_units(held.volume) for held in positions]))
+
+
+def largest_position(seen: View, rule: MaxLotsPerPosition, memory: OtherMemory) -> Standing:
+    """The largest open position against its limit."""
+    largest = max(seen.lots, default=0)
+    which = f" ({seen.positions[seen.lots.index(largest)].symbol})" if largest else ""
+    return _limit(rule, largest, rule.lots, f"the largest position is {lots_text(largest)} lots{which}")
+
+
+def total_lots(seen: View, rule: MaxLotsTotal, memory: OtherMemory) -> Standing:
+    """All open lots, hedged legs taken against each other under `net`."""
+    total = sum(seen.lots) if rule.count == "gross" else _net(seen)
+    return _limit(rule, total, rule.lots, f"{lots_text(total)} lots are open, counted {rule.count}")
+
+
+def position_count(seen: View, rule: MaxPositions, memory: OtherMemory) -> Standing:
+    """How many positions are open."""
+    count, limit = len(seen.positions), rule.positions
+    return Standing(
+        rule=rule.rule,
+        index=rule.index,
+        state=_VIOLATED if count > limit else _OK,
+        value=positions_text(count),
+        limit=positions_text(limit),
+        reason=f"{positions_text(count)} {_are(count)} open; {limit} are allowed",
+        consequence=rule.consequence,
+        share=Decimal(count) / limit,
+    )
+
+
+def symbols(seen: View, rule: Symbols, memory: OtherMemory) -> Standing:
+    """Whether every open symbol may be traded; one whose name cannot be told is in doubt."""
+    known, wrong, unknown = rule.allow | rule.deny, [], []
+    for raw in dict.fromkeys([held.symbol for held in seen.positions]):
+        base = seen.almanac.base_name(raw, known)
+        if base is None:
+            unknown.append(raw)
+        elif base in rule.deny or (rule.allow and base not in rule.allow):
+            wrong.append(raw)
+    allowed = f"only {_some(sorted(rule.allow))}" if rule.allow else "every symbol"
+    limit = f"{allowed} but {_some(sorted(rule.deny))}" if rule.deny else allowed
+    if wrong:
+        state, reason = _VIOLATED, f"{_some(wrong)} may not be traded"
+    elif unknown:
+        state, reason = StandingState.UNKNOWN, f"nobody has said which symbol {_some(unknown)} is"
+    else:
+        state, reason = _OK, "every open symbol may be traded" if seen.positions else "no position is open"
+    return _plain(rule, state, _some(wrong or unknown) if wrong or unknown else "none wrong", limit, reason)
+
+
+def hours(seen: View, rule: TradingHours, memory: OtherMemory) -> Standing:
+    """Whether an open position was opened outside the hours, and whether one may be opened now."""
+    told = _told_open(seen, memory)
+    value = "open" if inside(rule.windows, rule.zone, seen.now) else "closed"
+    may = "may" if value == "open" else "may not"
+    reason = f"positions {may} be opened at this hour"
+    if told:
+        reason = f"{positions_text(len(told))} {_were(len(told))} opened outside the trading hours: {_some(told)}"
+    return _plain(rule, _VIOLATED if told else _OK, value, f"hours in {rule.zone}", reason)
+
+
+def flat_by(seen: View, rule: FlatBy, memory: OtherMemory) -> Standing:
+    """How many positions are open, and when the account must be flat."""
+    count, deadline = len(seen.positions), seen.almanac.deadline(rule, seen.account.rule_set.trading_week, seen.now)
+    if deadline is None:
+        return _plain(rule, _OK, positions_text(count), "flat", "the market has no day on which to be flat")
+    late = deadline.at <= seen.now
+    state = _VIOLATED if late and count else _OK
+    when = f"the account must be flat {'since' if late else 'by'} {clock_text(deadline.at)}"
+    reason = f"{when}; {positions_text(count)} {_are(count)} open"
+    due = deadline.until if late else deadline.at
+    return _plain(rule, state, positions_text(count), f"flat by {clock_text(deadline.at)}", reason, due)
+
+
+def news(seen: View, rule: NewsWindow, memory: OtherMemory) -> Standing:
+    """Whether an open position was opened in a window, and the next window that matters to what is open."""
+    told, coming = _told_open(seen, memory), _coming(seen, rule)
+    before, after = timedelta(minutes=rule.before_minutes), timedelta(minutes=rule.after_minutes)
+    limit = f"{rule.before_minutes} min before to {rule.after_minutes} min after"
+    value, due, reason = "none coming", None, "no announcement that matters is coming"
+    if coming is not None:
+        name = f"{coming.currency} {coming.title}".strip()
+        start, end = coming.at - before, coming.at + after
+        running = start <= seen.now
+        due = end if running else start
+        value = f"{name}, {clock_text(coming.at)}"
+        verb = "runs until" if running else "starts at"
+        reason = f"the window of {name} at {clock_text(coming.at)} {verb} {clock_text(due)}"
+    if told:
+        reason = f"{positions_text(len(told))} {_were(len(told))} opened within a news window: {_some(told)}; {reason}"
+    return _plain(rule, _VIOLATED if told else _OK, value, limit, reason, due)
+
+
+def stops(seen: View, rule: StopLossRequired, memory: OtherMemory) -> Standing:
+    """How many open positions have no stop, and when the next of them must have one."""
+    created, within = seen.account.state.created_at, timedelta(seconds=rule.within_seconds)
+    bare = [
+        (held.open_time + within, held.id)
+        for held in seen.positions
+        if not held.sl and held.open_time is not None and (created is None or held.open_time > created)
+    ]
+    late = [name for deadline, name in bare if deadline < seen.now]
+    due = min((deadline for deadline, _ in bare if deadline >= seen.now), default=None)
+    reason = "every open position has a stop" if seen.positions else "no position is open"
+    if late:
+        reason = f"{positions_text(len(late))} had no stop within {rule.within_seconds} s: {_some(late)}"
+    elif bare:
+        reason = f"{positions_text(len(bare))} without a stop; the first must have one by {clock_text(min(bare)[0])}"
+    limit = f"within {rule.within_seconds} s"
+    return _plain(rule, _VIOLATED if late else _OK, f"{len(bare)} without a stop", limit, reason, due)
+
+
+def soft_breaches(seen: View, rule: SoftBreaches, memory: OtherMemory) -> Standing:
+    """How many soft breaches count against how many are allowed."""
+    count = soft_breaches_of(seen.account, rule)
+    within = f" within {rule.window_days} days" if rule.window_days is not None else ""
+    return Standing(
+        rule=rule.rule,
+        index=rule.index,
+        state=_VIOLATED if count > rule.allowed else _OK,
+        value=str(count),
+        limit=f"{rule.allowed} allowed",
+        reason=f"{count} soft {'breach' if count == 1 else 'breaches'}{within}; {rule.allowed} are allowed",
+        consequence=rule.consequence,
+        share=Decimal(count) / rule.allowed if rule.allowed else None,
+    )
+
+
+def positions_text(count: int) -> str:
+    """Return "1 position" or "3 positions"."""
+    return "1 position" if count == 1 else f"{count} positions"
+
+
+def _limit(rule: MaxLotsPerPosition | MaxLotsTotal, units: int, most: int, said: str) -> Standing:
+    limit = f"{lots_text(most)} lots"
+    return Standing(
+        rule=rule.rule,
+        index=rule.index,
+        state=_VIOLATED if units > most else _OK,
+        value=f"{lots_text(units)} lots",
+        limit=limit,
+        reason=f"{said}; {limit} are allowed",
+        consequence=rule.consequence,
+        share=Decimal(units) / most,
+    )
+
+
+def _plain(
+    rule: Symbols | TradingHours | FlatBy | NewsWindow | StopLossRequired,
+    state: StandingState,
+    value: str,
+    limit: str,
+    reason: str,
+    due: datetime | None = None,
+) -> Standing:
+    return Standing(rule.rule, rule.index, state, value, limit, reason, rule.consequence, None, due)
+
+
+def _net(seen: View) -> int:
+    """Lots bought less lots sold of each symbol, without their signs, summed."""
+    sums: defaultdict[str, int] = defaultdict(int)
+    for held, units in zip(seen.positions, seen.lots, strict=True):
+        name = seen.almanac.base_name(held.symbol, _NO_NAMES) or held.symbol
+        sums[name] += -units if held.type == "sell" else units
+    return sum(map(abs, sums.values()))
+
+
+def _told_open(seen: View, memory: OtherMemory) -> list[str]:
+    """Ids of open positions that a violation was told of."""
+    held = seen.account.positions
+    return [told for told in memory.told if told in held] if memory.told else []
+
+
+def _coming(seen: View, rule: NewsWindow) -> NewsEvent | None:
+    """The announcement whose window runs now or comes next, of those that concern an open symbol (all, if flat)."""
+    first = seen.now - timedelta(minutes=rule.after_minutes)
+    ahead = [
+        event for event in seen.almanac.news_between(first, seen.now + _LOOKS_AHEAD) if event.impact in rule.impact
+    ]
+    if not ahead or not seen.positions or rule.scope == "all":
+        return ahead[0] if ahead else None
+    bases = {seen.almanac.base_name(raw, _NO_NAMES) for raw in {held.symbol for held in seen.positions}}
+    return next((event for event in ahead if any(affects(event, base, rule.scope) for base in bases)), None)
+
+
+def _some(names: Iterable[str]) -> str:
+    """The first few names of a list, and how many more there are."""
+    listed = list(names)
+    more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""
+    return ", ".join(listed[:5]) + more
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
