@@ -10,11 +10,13 @@ from decimal import Decimal
 from itertools import pairwise
 
 from monitoring.engine.money import minor_units, money_text
-from monitoring.engine.ruleset import others, zones
-from monitoring.engine.ruleset.amounts import loss_amount, money, step
+from monitoring.engine.ruleset import zones
+from monitoring.engine.ruleset.amounts import money, step
 from monitoring.engine.ruleset.checks import check_together
+from monitoring.engine.ruleset.errors import RuleSetError
 from monitoring.engine.ruleset.identity import digest_of, identities_of
-from monitoring.engine.ruleset.model import OPERATORS, LossRule, OtherRule, RuleSet, Step
+from monitoring.engine.ruleset.losses import compile_rule
+from monitoring.engine.ruleset.model import LossRule, OtherRule, RuleSet, Step
 from monitoring.engine.ruleset.reader import MISSING, Problems, Reader, shown
 from monitoring.engine.ruleset.seasons import warn_of_wall_time
 from monitoring.engine.trading_day import WEEKDAYS, Reset
@@ -23,20 +25,7 @@ _KEYS = {
     "version", "currency", "initial_balance", "reset", "trading_week", "count_credit", "balance_operations",
     "warn_at", "clear_below", "stale_after", "fresh_for", "rules",
 }  # fmt: skip
-_REFERENCES = ("day_start_balance", "day_start_equity", "day_start_higher", "initial", "intraday_peak_equity")
-_HIGH_WATER = ("equity_intraday", "balance_closed", "balance_eod", "equity_eod", "higher_eod")
-_MEASURED = ("equity", "balance", "lower")
-_ON_PAYOUT = ("shift", "unchanged", "lock_at_initial", "reset")
-_LOSS_KEYS = {"rule", "amount", "measured", "operator", "consequence"}
 _MOST_RULES = 100
-
-
-class RuleSetError(ValueError):
-    """A rule set that cannot be used; `errors` lists (path, message)."""
-
-    def __init__(self, errors: list[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{path or 'rule set'}: {message}" for path, message in errors))
-        self.errors = errors
 
 
 def parse_rule_set(document: Mapping[str, object], digits: int = 2, *, today: date | None = None) -> RuleSet:
@@ -165,68 +154,6 @@ def _rules(reader: Reader, digits: int) -> tuple[tuple[LossRule, ...], tuple[Oth
     if len(value) > _MOST_RULES:
         reader.error("rules", f"has {len(value)} rules; at most {_MOST_RULES}")
         return (), ()
-    losses: list[LossRule] = []
-    found: list[OtherRule] = []
-    for index, entry in enumerate(value):
-        rule = reader.inner(f"rules[{index}]", entry)
-        if not rule.is_object:
-            continue
-        noted = len(reader.problems.errors)
-        name = rule.choice("rule", ("daily_loss", "max_loss", *others.NAMES))
-        if len(reader.problems.errors) > noted:
-            continue
-        if name == "daily_loss":
-            losses.append(_daily_loss(rule, index, digits))
-        elif name == "max_loss":
-            losses.append(_max_loss(rule, index, digits))
-        else:
-            found.append(others.compile_other(rule, name, index, digits))
-    return tuple(losses), tuple(found)
-
-
-def _daily_loss(reader: Reader, index: int, digits: int) -> LossRule:
-    reader.only(_LOSS_KEYS | {"reference"})
-    return LossRule(
-        index=index,
-        rule="daily_loss",
-        amount=loss_amount(reader, ("initial", "reference"), digits),
-        measured=reader.choice("measured", _MEASURED, "equity"),
-        operator=_operator(reader),
-        consequence=reader.choice("consequence", ("fail", "pause")),
-        reference=reader.choice("reference", _REFERENCES),
-    )
-
-
-def _max_loss(reader: Reader, index: int, digits: int) -> LossRule:
-    trailing = reader.choice("mode", ("static", "trailing")) == "trailing"
-    reader.only(_LOSS_KEYS | {"mode", "lock", "on_payout"} | ({"high_water"} if trailing else set()))
-    return LossRule(
-        index=index,
-        rule="max_loss",
-        amount=loss_amount(reader, ("initial", "high_water") if trailing else ("initial",), digits),
-        measured=reader.choice("measured", _MEASURED, "equity"),
-        operator=_operator(reader),
-        consequence=reader.choice("consequence", ("fail", "pause")),
-        mode="trailing" if trailing else "static",
-        high_water=reader.choice("high_water", _HIGH_WATER) if trailing else "",
-        lock=_lock(reader, digits),
-        on_payout=reader.choice("on_payout", _ON_PAYOUT, "shift"),
-    )
-
-
-def _operator(reader: Reader) -> str:
-    if "operator" not in reader.values:
-        reader.error("operator", 'operator is missing: write "<" (falls below) or "<=" (falls to or below)')
-        return "<"
-    return reader.choice("operator", OPERATORS)
-
-
-def _lock(reader: Reader, digits: int) -> int | None:
-    value = reader.get("lock", None)
-    if value is None or value == "none":
-        return None
-    lock = reader.inner("lock", value)
-    lock.only({"at", "offset"})
-    lock.choice("at", ("initial",))
-    offset = money(lock, "offset", digits, signed=True) if "offset" in lock.values else Decimal(0)
-    return minor_units(offset, digits)
+    found = [compile_rule(reader.inner(f"rules[{index}]", entry), index, digits) for index, entry in enumerate(value)]
+    losses = tuple(rule for rule in found if isinstance(rule, LossRule))
+    return losses, tuple(rule for rule in found if isinstance(rule, OtherRule))

@@ -7,26 +7,9 @@ from dataclasses import dataclass
 from datetime import time
 from decimal import Decimal
 
-from monitoring.engine.money import grouped, half_up
+from monitoring.engine.money import half_up
+from monitoring.engine.ruleset.sentences import loss_sentence, other_sentence
 from monitoring.engine.trading_day import Reset
-
-_REFERENCES = {
-    "day_start_balance": "the balance at the start of the day",
-    "day_start_equity": "the equity at the start of the day",
-    "day_start_higher": "the higher of balance and equity at the start of the day",
-    "initial": "the initial balance",
-    "intraday_peak_equity": "the day's highest equity",
-}
-_HIGH_WATER = {
-    "equity_intraday": "the highest equity so far",
-    "balance_closed": "the highest closed balance so far",
-    "balance_eod": "the highest balance at the end of a day",
-    "equity_eod": "the highest equity at the end of a day",
-    "higher_eod": "the highest balance or equity at the end of a day",
-}
-_MEASURED = {"equity": "equity", "balance": "balance", "lower": "the lower of balance and equity"}
-_CONSEQUENCES = {"fail": "the challenge fails", "pause": "trading pauses until the next trading day"}
-OPERATORS = {"<": "falls below", "<=": "falls to or below"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,21 +213,15 @@ class RuleSet:
         """What is odd and can be judged by all the same, each as "path: text"."""
         return tuple(f"{path or 'rule set'}: {text}" for path, text in self.notes)
 
-    def sentence(self, rule: LossRule) -> str:
-        """Say one loss rule in plain words, its operator included."""
-        words = f"{_MEASURED[rule.measured]} {OPERATORS[rule.operator]} {self._floor_words(rule)}"
-        return f"{_CONSEQUENCES[rule.consequence].capitalize()} when {words}."
+    def sentence(self, rule: LossRule | OtherRule) -> str:
+        """Say one rule in plain words, its operator and its consequence included."""
+        return loss_sentence(rule, self.digits) if isinstance(rule, LossRule) else other_sentence(rule)
 
-    def _floor_words(self, rule: LossRule) -> str:
-        if rule.rule == "daily_loss":
-            return f"{_REFERENCES[rule.reference]} less {rule.amount.text}"
-        if rule.mode == "static":
-            return f"the initial balance less {rule.amount.text}"
-        words = f"{_HIGH_WATER[rule.high_water]} less {rule.amount.text}"
-        if rule.lock is None:
-            return words
-        offset = f" plus {grouped(rule.lock, self.digits)}" if rule.lock else ""
-        return f"{words}, a floor that never rises above the initial balance{offset}"
+    @property
+    def rules(self) -> tuple[LossRule | OtherRule, ...]:
+        """All rules in the document's order."""
+        found: tuple[LossRule | OtherRule, ...] = (*self.loss_rules, *self.others)
+        return tuple(sorted(found, key=lambda rule: rule.index))
 
 
 def amount_text(value: Decimal, of: str | None) -> str:

@@ -30,6 +30,11 @@ def shown(value: object) -> str:
         return f"a {type(value).__name__} that is too large to show"
 
 
+def printable(key: str) -> str:
+    """Return a key as part of a path: short, and nothing in it that could not be printed."""
+    return key[:60] if key.isprintable() else repr(key)[1:-1][:60]
+
+
 @dataclass(slots=True)
 class Problems:
     """What was found in one document, as (path, message) pairs; `today` is the date that seasons are looked up by."""
@@ -73,7 +78,7 @@ class Reader:
         known = sorted(allowed)
         for key in self.values:
             if key not in known:
-                self.error(f"{key!s:.60}", f"unknown key {shown(key)}; known are {', '.join(known)}")
+                self.error(printable(str(key)), f"unknown key {shown(key)}; known are {', '.join(known)}")
 
     def get(self, key: str, default: Any = MISSING) -> Any:
         """Return a value, its default, or MISSING after noting that it must be given."""

@@ -48,7 +48,10 @@ def suggestion(name: str) -> str:
     if len(name) > 60:
         return ""
     lower = {known.casefold(): known for known in _names()}
-    near = get_close_matches(name.strip().replace(" ", "_").casefold(), lower, 1, 0.75)
+    city = name.strip().replace(" ", "_").casefold()
+    if places := [known for known in sorted(_names()) if known.casefold().endswith(f"/{city}")]:
+        return f"did you mean {places[0]}?"
+    near = get_close_matches(city, lower, 1, 0.75)
     return f"did you mean {lower[near[0]]}?" if near else ""
 
 
