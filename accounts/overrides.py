@@ -156,7 +156,8 @@ def _shape_errors(wanted: Wanted, given: Mapping[str, Any] | None, at: datetime,
         errors.append(("rule", "must be a rule's name"))
     if isinstance(wanted.ordinal, bool) or not isinstance(wanted.ordinal, int) or not 0 <= wanted.ordinal <= 100:
         errors.append(("ordinal", "must be a whole number from 0 on: 0 is the plan's first rule of that name"))
-    if given is not None and not isinstance(given, Mapping):
+    raw: object = given
+    if raw is not None and not isinstance(raw, Mapping):
         errors.append(("replacement", "must be a rule as in a document, or null"))
     elif given is not None:
         errors += storable_errors(dict(given))

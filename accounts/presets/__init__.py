@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from accounts.presets.forex import FOREX
+from accounts.presets.futures import FUTURES
 from accounts.presets.model import CHECK, Preset, PresetPhase
 
-PRESETS: tuple[Preset, ...] = ()
+PRESETS: tuple[Preset, ...] = (*FOREX, *FUTURES)
 
 
 def find(slug: str) -> Preset | None:

@@ -31,3 +31,8 @@ class Preset:
     verified: date  # when the facts were last compared with the firm's pages
     notes: tuple[str, ...] = ()
     summary: str = ""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What somebody who makes a plan of it must know first."""
+        return (CHECK, *self.notes)
