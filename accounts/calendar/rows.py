@@ -69,9 +69,9 @@ def read_news(data: object) -> list[NewsRow]:
     return _news(*tables.json_rows(data, "news", NEWS_COLUMNS, NEWS_OPTIONAL))
 
 
-def read_holidays_csv(text: str) -> list[HolidayRow]:
-    """Holidays of a CSV text."""
-    return _holidays(*tables.csv_rows(text, HOLIDAY_COLUMNS, HOLIDAY_OPTIONAL))
+def read_holidays_csv(text: str, servers: Mapping[str, Server] | None = None) -> list[HolidayRow]:
+    """Holidays of a CSV text; `servers` by name, where there is no database to ask."""
+    return _holidays(*tables.csv_rows(text, HOLIDAY_COLUMNS, HOLIDAY_OPTIONAL), servers)
 
 
 def read_holidays(data: object) -> list[HolidayRow]:
@@ -84,9 +84,11 @@ def _news(rows: list[Cells], errors: list[Complaint]) -> list[NewsRow]:
     return _whole(found, errors)
 
 
-def _holidays(rows: list[Cells], errors: list[Complaint]) -> list[HolidayRow]:
-    servers = {server.name: server for server in Server.objects.all()}
-    found = tables.read(rows, errors, lambda cells: _holiday_row(cells, servers), lambda row: row.key)
+def _holidays(
+    rows: list[Cells], errors: list[Complaint], servers: Mapping[str, Server] | None = None
+) -> list[HolidayRow]:
+    known = {server.name: server for server in Server.objects.all()} if servers is None else servers
+    found = tables.read(rows, errors, lambda cells: _holiday_row(cells, known), lambda row: row.key)
     return _whole(found, errors)
 
 
@@ -102,13 +104,14 @@ def _news_row(cells: Cells) -> NewsRow:
     uid = cells.text("uid", 100)
     if cells.flag("withdrawn"):
         return NewsRow(uid, None, withdrawn=True)
+    at = _instant(cells)
     currency = cells.text("currency", 8).upper()
     if currency and not _CURRENCY.fullmatch(currency):
         cells.error("currency", f"must be a currency code like USD, is {currency!r}")
     impact = cells.text("impact", 10).lower()
     if impact and impact not in Impact.values:
         cells.error("impact", f"must be one of {', '.join(Impact.values)}, is {impact!r}")
-    return NewsRow(uid, _instant(cells), currency, impact, cells.text("title", 200), _symbols(cells))
+    return NewsRow(uid, at, currency, impact, cells.text("title", 200), _symbols(cells))
 
 
 def _instant(cells: Cells) -> datetime | None:
