@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from monitoring.engine.messages import AccountMessage, Message, Resync
+from monitoring.engine.ruleset import RuleSet
 
 
 class ActionStatus(StrEnum):
@@ -135,6 +136,17 @@ class Execution(Protocol):
 
     def unlock(self, account_id: str, *, reason: str) -> Awaitable[ActionResult]: ...
 
+    # The upstream's own rules, a second line: only where the connector has `express`.
+
+    async def read_risk_rules(self, account_id: str) -> dict[str, Any]:
+        """What the upstream enforces by itself on the account; raises UpstreamError."""
+
+    def put_risk_rules(self, account_id: str, rules: Mapping[str, Any]) -> Awaitable[ActionResult]:
+        """Put `rules` in the place of what the upstream enforces by itself; safe to repeat."""
+
+    async def list_symbols(self) -> list[str]:
+        """The raw name of every symbol of the server; raises UpstreamError."""
+
 
 class UpstreamError(Exception):
     """A REST read failed; `permanent` decides the retry, `retry_after` (seconds) when; `status` is HTTP's, if any."""
@@ -148,6 +160,19 @@ class UpstreamError(Exception):
         self.status = status
 
 
+class RuleWords(Protocol):
+    """How an upstream that can refuse orders itself is told a rule set; pure."""
+
+    def express(self, rule_set: RuleSet, table: Mapping[str, str], names: Iterable[str]) -> dict[str, Any]:
+        """What of a rule set it can be told, never stricter than the rule set; `names`: the server's raw symbols."""
+
+    def merged(self, there: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """What to put there: the rules that somebody made there, ours in the place of theirs."""
+
+    def agrees(self, there: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+        """Whether it has them already."""
+
+
 @dataclass(frozen=True, slots=True)
 class Connector:
     """One upstream: its feed and its execution, made by `registry.connect(config)`."""
@@ -155,3 +180,4 @@ class Connector:
     config: UpstreamConfig
     feed: Feed
     execution: Execution
+    rule_words: RuleWords | None = None  # None: it has no rules of its own

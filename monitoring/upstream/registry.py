@@ -12,11 +12,12 @@ class UnknownUpstream(ValueError):
 
 
 def _fxsocket(config: UpstreamConfig) -> Connector:
+    from monitoring.upstream.fxsocket import risk_rules
     from monitoring.upstream.fxsocket.execution import FxSocketExecution
     from monitoring.upstream.fxsocket.feed import FxSocketFeed
 
     execution = FxSocketExecution(config)
-    return Connector(config, FxSocketFeed(config, execution), execution)
+    return Connector(config, FxSocketFeed(config, execution), execution, risk_rules)
 
 
 # The simulator speaks the bearer dialect on real sockets: to the monitor it is an fxsocket upstream.

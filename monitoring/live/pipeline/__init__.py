@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,6 +22,7 @@ from monitoring.engine.events import Event, EventKind
 from monitoring.engine.messages import (
     AccountLifecycle,
     AccountMessage,
+    AccountNotice,
     AccountUpdate,
     BalanceOperation,
     Clock,
@@ -37,6 +38,7 @@ from monitoring.live.checkpoint import STATE, Saved, StateRecord, pack_state
 from monitoring.live.enforcer import Enforcer
 from monitoring.live.journal import Journal
 from monitoring.live.pipeline.tape import Tape
+from monitoring.live.pipeline.told import ToldThere
 from monitoring.live.publish import EventRow
 from monitoring.live.publish.rows import Face, event_row, event_severity
 from monitoring.live.recorder import Recorder
@@ -86,6 +88,9 @@ class Pipeline:
         self.on_link: Callable[[Link], None] | None = None
         self.tape: Tape | None = None  # told of everything that changes the snapshot, in its order
         self._kept_back = False
+        self.symbols: Mapping[str, str] = {}  # the server's raw names and their base names, as delivered
+        self.on_rules: Callable[[Entry], None] | None = None  # told of each account whose rules are new or others
+        self.told_there = ToldThere()
         self._afterwards: deque[Sequence[Event]] = deque()
         self._count = 0
         self._counted = metrics.MESSAGES.labels(self.name)
@@ -216,7 +221,10 @@ class Pipeline:
 
     def set_entry(self, entry: Entry) -> None:
         """Know an account's people, plan and challenge as the book has them now."""
+        before = self.entries.get(entry.upstream_id)
         self.entries[entry.upstream_id] = entry
+        if self.on_rules is not None and (before is None or before.rule_set is not entry.rule_set):
+            self.on_rules(entry)
         self.faces[entry.upstream_id] = Face.of_rules(
             entry.rule_set, public_id=entry.public_id, login=entry.login, server=entry.server, trader=entry.trader,
             trader_id=entry.trader_id, plan=entry.plan, phase=entry.phase,
@@ -257,6 +265,8 @@ class Pipeline:
             self.wants_listing = True
         elif isinstance(message, BalanceOperation):
             self._hold(message.account_id)
+        elif isinstance(message, AccountNotice):
+            self.told_there.notice(message)
 
     def _hold(self, account_id: str) -> None:
         """Whoever's verdicts wait goes to review in the book as well: there a person can see and end it."""

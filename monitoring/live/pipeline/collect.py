@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -14,6 +13,7 @@ from monitoring.live.checkpoint import STATE, Checkpoints, Saved, StateRecord, p
 from monitoring.live.journal import Journal
 from monitoring.live.pipeline import Pipeline
 from monitoring.live.pipeline.portions import breathe
+from monitoring.live.pipeline.second_line import SecondLine
 from monitoring.live.publish import AccountRow, ServerRow
 from monitoring.live.publish.publisher import Parcel
 from monitoring.live.publish.rows import account_row, milliseconds
@@ -96,7 +96,7 @@ class Collector:
         parcel.points[row.public_id] = _pack([at, row.equity, row.balance, row.daily_floor, row.max_floor])
 
 
-def server_row(pipeline: Pipeline, now: datetime) -> ServerRow:
+def server_row(pipeline: Pipeline, now: datetime, second_line: SecondLine | None = None) -> ServerRow:
     """How the feed of one server is doing."""
     health, counts = pipeline.connector.feed.health, pipeline.snapshot.counts
     refusals = dict(health.refusals)
@@ -124,6 +124,9 @@ def server_row(pipeline: Pipeline, now: datetime) -> ServerRow:
         stale_accounts=stale,
         dropped=health.dropped,
         enforcement_mode=pipeline.mode,
+        **pipeline.told_there.counts,
+        **(second_line.counts() if second_line else {}),
+        rules_refusal=second_line.refusal() if second_line else "",
     )
     _measure(row, health.last_frame_at, now)
     return row
@@ -142,8 +145,3 @@ def _measure(row: ServerRow, last_frame_at: datetime | None, now: datetime) -> N
         metrics.FEED_LAG.labels(name).set(row.lag_ms / 1000)
     if last_frame_at is not None:
         metrics.UPDATE_AGE.labels(name).set(max(0.0, (now - last_frame_at).total_seconds()))
-
-
-def server_rows(pipelines: Sequence[Pipeline], now: datetime) -> list[ServerRow]:
-    """Every server's row."""
-    return [server_row(pipeline, now) for pipeline in pipelines]

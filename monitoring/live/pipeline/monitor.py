@@ -24,13 +24,15 @@ from monitoring.live.journal import Journal
 from monitoring.live.leadership import Leadership
 from monitoring.live.pipeline import Marks, Pipeline
 from monitoring.live.pipeline.adoption import Adoption
-from monitoring.live.pipeline.collect import Collector, server_rows
+from monitoring.live.pipeline.collect import Collector, server_row
 from monitoring.live.pipeline.listener import Listener
 from monitoring.live.pipeline.recovery import RECORDED, Memory, RecordedRecord, recordable
 from monitoring.live.pipeline.roster import Roster
+from monitoring.live.pipeline.second_line import SecondLine
 from monitoring.live.publish.publisher import Parcel, Publisher
 from monitoring.live.recorder import Recorder
 from monitoring.live.recorder.records import ENFORCEMENT, EnforcementRecord
+from monitoring.live.recording import Recording
 from monitoring.live.rulesets import Book
 from monitoring.upstream import registry
 from monitoring.upstream.base import UpstreamConfig
@@ -51,6 +53,7 @@ class Setup:
     journal_dir: Path
     upstream: UpstreamConfig
     hint: Callable[[str], None]  # told the id of each recorded event that alerting should look at
+    recording_dir: Path | None = None  # where to record what is applied; None: not at all
 
 
 class Monitor:
@@ -76,9 +79,16 @@ class Monitor:
             connector, shard=setup.shard, marks=self.marks, journal=self.journal, recorder=self.recorder,
             enforcer=self.enforcer,
         )  # fmt: skip
+        self.recording: Recording | None = None
+        if setup.recording_dir is not None:
+            self.recording = self.pipeline.tape = Recording(setup.recording_dir, setup.shard, self.pipeline.snapshot)
         self.book = Book(setup.upstream.server, setup.upstream.kind)
         self.roster = Roster(self.book, self.pipeline, memory)
         self.adoption = Adoption(self.pipeline, self.roster)
+        words = connector.rule_words
+        self.second_line = None if words is None else SecondLine(self.pipeline, words)
+        if self.second_line is not None:
+            self.pipeline.on_rules = self.second_line.note
         self._book_changed = asyncio.Event()
         self._listener = Listener(setup.conninfo, setup.upstream.server, self._book_changed)
         self.collector = Collector(self.pipeline, self.checkpoints, self.journal)
@@ -137,6 +147,8 @@ class Monitor:
             found.append(f"Redis unreachable since {since:%H:%M:%S} UTC")
         if self.journal.error is not None:
             found.append(f"The journal's disk refuses writes: {self.journal.error}")
+        if self.recording is not None:
+            found += self.recording.warnings()
         return found + self.roster.warnings() + self.adoption.warnings()
 
     def _works(self, stop: asyncio.Event) -> list[tuple[str, Coroutine[Any, Any, Any]]]:
@@ -145,7 +157,9 @@ class Monitor:
         feed.reached, feed.follows = self.pipeline.reached, self.pipeline.follows
         self.pipeline.hold_back_with(feed.hold)
         self.pipeline.on_link = self._link
+        second = [("second line", self.second_line.run())] if self.second_line is not None else []
         return [
+            *second,
             ("feed", feed.run(self.pipeline.deliver)),
             ("clock", self._every(CLOCK, self._clock)),
             ("publish", self._every(TICK, self._publish)),
@@ -198,7 +212,7 @@ class Monitor:
         now = time.monotonic()
         if now - self._servers_at >= 1.0:
             self._servers_at = now
-            parcel.servers = server_rows([self.pipeline], parcel.at)
+            parcel.servers = [server_row(self.pipeline, parcel.at, self.second_line)]
         if parcel.rows or parcel.events or parcel.removed or parcel.servers:
             parcel.warnings = self.warnings()
             parcel.health = json.dumps(self.health()).encode()
@@ -266,6 +280,8 @@ class Monitor:
         self.publisher.close()
         self.checkpoints.close()
         self.recorder.close()
+        if self.recording is not None:
+            self.recording.close()
         self.journal.append(RECORDED, _now(), RecordedRecord(self.recorder.committed))
         self.journal.close()
 

@@ -138,6 +138,13 @@ class ServerRow(Struct, frozen=True, array_like=True):
     stale_accounts: int
     dropped: int
     enforcement_mode: str
+    # Where the upstream can refuse orders itself: accounts whose rules there are ours, wait to be, or were refused.
+    rules_in_step: int = 0
+    rules_pending: int = 0
+    rules_refused: int = 0
+    rules_refusal: str = ""  # the newest refusal
+    rule_events: int = 0  # what the upstream's own rules said since the monitor's start; never a verdict of ours
+    orders_refused: int = 0
 
 
 class Batch(Struct, frozen=True, array_like=True):

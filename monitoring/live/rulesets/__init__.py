@@ -20,13 +20,14 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 from msgspec.structs import replace
 
 from accounts import audit, challenges
+from accounts.calendar import current_market
 from accounts.models import Challenge, ChallengeState, Server
-from monitoring.engine.messages import Resync
+from monitoring.engine.messages import Market, Resync
 from monitoring.engine.rules import process
 from monitoring.engine.ruleset import RuleSet, RuleSetError
 from monitoring.engine.snapshot import Snapshot
 from monitoring.live.rulesets.compiled import Compiled
-from monitoring.live.rulesets.sql import AT_ONCE, DIGEST, ROWS, BookRow
+from monitoring.live.rulesets.sql import AT_ONCE, DIGEST, MARKET, ROWS, BookRow
 from monitoring.models import Enforcement
 
 log = structlog.get_logger(__name__)
@@ -75,6 +76,7 @@ class Book:
         self._compiled = Compiled()
         self._rows: dict[int, BookRow] = {}  # by account, as read last
         self._digest: tuple[Any, ...] | None = None
+        self._told: tuple[Any, ...] | None = None  # what the market returned last rests on
         self.refused: dict[str, str] = {}  # public id -> why its rule set cannot judge it
 
     async def load(self) -> dict[str, Entry]:
@@ -92,6 +94,10 @@ class Book:
     async def changed(self) -> bool:
         """Whether accounts, owners, challenges or the rules that judge them differ from what was read last."""
         return await self._call(self._changed)
+
+    async def market(self, at: datetime) -> Market | None:
+        """What the firm says of the server's market, where that is not what was returned last."""
+        return await self._call(lambda: self._market(at))
 
     async def adopt(self, listings: Sequence[Resync], at: datetime) -> dict[str, Entry]:
         """Bring accounts that the upstream lists into the book; who is beyond a floor now goes to review."""
@@ -148,6 +154,17 @@ class Book:
             cursor.execute(DIGEST, {"server": self._server_row().pk, "at": at})
             return tuple(cursor.fetchone())
 
+    def _market(self, at: datetime) -> Market | None:
+        server = self._server_row()
+        with connection.cursor() as cursor:
+            cursor.execute(MARKET, {"server": server.pk})
+            told = (*cursor.fetchone(), at.date())  # its span of announcements moves with the days
+        if told == self._told:
+            return None
+        market = current_market(server, at)
+        self._told = told
+        return market
+
     def _load(self) -> dict[str, Entry]:
         self._rows = {}
         return {entry.upstream_id: entry for entry in self._changes()}
@@ -195,7 +212,7 @@ class Book:
     def _document(self, challenge: int, at: datetime) -> Mapping[str, object]:
         """The challenge's whole document as of `at`, overrides applied."""
         found = Challenge.objects.select_related("account", "rule_set__phase__plan").get(pk=challenge)
-        return challenges.rule_set_document(found)
+        return challenges.rule_set_document(found, at)
 
     def _adopt(self, listings: Sequence[Resync], at: datetime) -> dict[str, Entry]:
         wanted = [

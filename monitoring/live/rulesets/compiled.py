@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from decimal import Decimal
 
 from monitoring.engine.money import minor_units
-from monitoring.engine.ruleset import RuleSet, parse_rule_set
+from monitoring.engine.ruleset import RuleSet, parse_rule_set, with_initial
 
 Key = tuple[int, str, str]  # the version, the currency, the overrides' content
 KEPT = 50_000  # sized rule sets: beyond it those that nobody asked for lately are let go
@@ -29,11 +28,5 @@ class Compiled:
                 whole = self._whole[key] = parse_rule_set(document())
             if len(self._sized) >= KEPT:
                 self._sized.clear()
-            found = self._sized[key, initial] = with_size(whole, initial)
+            found = self._sized[key, initial] = with_initial(whole, minor_units(initial, whole.digits))
         return found
-
-
-def with_size(rule_set: RuleSet, initial: Decimal) -> RuleSet:
-    """The same limits for another S; what is not counted in shares of S stays one object."""
-    size = minor_units(initial, rule_set.digits)
-    return rule_set if rule_set.initial_balance == size else replace(rule_set, initial_balance=size)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -28,6 +28,7 @@ from monitoring.upstream.fxsocket.rest import (
     parse_listing,
     parse_object,
     parse_positions,
+    symbol_names,
 )
 
 CONNECT_S = 2.0
@@ -169,18 +170,47 @@ class FxSocketExecution:
         """Let the account trade again."""
         return self._command(account_id, "unlock", {"reason": reason}, uuid.uuid4().hex)
 
+    async def read_risk_rules(self, account_id: str) -> dict[str, Any]:
+        """What the upstream enforces by itself on the account; raises UpstreamError."""
+        path = f"/accounts/{quote(account_id, safe='')}/risk-rules"
+        try:
+            return parse_object(await self._get(path))
+        except BadBody as error:
+            raise UpstreamError(f"GET {path}: {error}") from error
+
+    async def put_risk_rules(self, account_id: str, rules: Mapping[str, Any]) -> ActionResult:
+        """Put `rules` in the place of what the upstream enforces by itself; never on a line that stands ready."""
+        path = f"/accounts/{quote(account_id, safe='')}/risk-rules"
+        return await self._by_session(path, msgspec.json.encode(rules), uuid.uuid4().hex, method="PUT")
+
+    async def list_symbols(self) -> list[str]:
+        """The raw name of every symbol of the server; raises UpstreamError."""
+        names: list[str] = []
+        cursor: str | None = None
+        while True:
+            query = {"limit": PAGE} | ({"cursor": cursor} if cursor else {})
+            try:
+                page = parse_listing(await self._get(f"/symbols?{urlencode(query)}"))
+            except BadBody as error:
+                raise UpstreamError(f"GET /symbols: {error}") from error
+            names += symbol_names(page)
+            following = page.pagination.next_cursor
+            if not following or following == cursor:
+                return names
+            cursor = following
+
     def _command(self, account_id: str, action: str, body: dict[str, Any], key: str) -> Awaitable[ActionResult]:
         path = f"/accounts/{quote(account_id, safe='')}/{action}"
         content, key = msgspec.json.encode(body), quote(key, safe=KEY_SAFE)
         answer = self._express.post(path, content, key)
         return self._by_session(path, content, key) if answer is None else _heard(answer)
 
-    async def _by_session(self, path: str, content: bytes, key: str) -> ActionResult:
+    async def _by_session(self, path: str, content: bytes, key: str, method: str = "POST") -> ActionResult:
         try:
             session = await self._session()
             headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
             url = URL(self._base + path, encoded=True)
-            async with session.post(url, data=content, headers=headers, allow_redirects=False) as answer:
+            async with session.request(method, url, data=content, headers=headers, allow_redirects=False) as answer:
                 retry_after = parse_retry_after(answer.headers.get("Retry-After"))
                 return outcome(answer.status, await _body(answer), retry_after)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:

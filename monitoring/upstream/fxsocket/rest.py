@@ -141,6 +141,13 @@ def parse_positions(body: bytes, account_id: str) -> tuple[Position, ...] | Refu
     return tuple(positions)
 
 
+def symbol_names(page: Listing) -> list[str]:
+    """The raw names on a page of symbols: objects with a `name` (or `symbol`), or bare names; the rest is left out."""
+    rows = [msgspec.json.decode(raw) for raw in page.data]
+    named = [row.get("name") or row.get("symbol") if isinstance(row, dict) else row for row in rows]
+    return [name for name in named if isinstance(name, str) and name]
+
+
 def parse_object(body: bytes) -> dict[str, Any]:
     """An object reply, enveloped or flat, as one dictionary; BadBody otherwise."""
     try:

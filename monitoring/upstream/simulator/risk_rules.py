@@ -78,11 +78,11 @@ def parse_rules(body: Any) -> RiskRules:
 
 def check_order(rules: RiskRules, account: Account, symbol: str, units: int, now: datetime) -> None:
     """Refused with the reason when the rules forbid the order."""
-    if rules.max_lot_size is not None and units > rules.max_lot_size * 100:
+    if rules.max_lot_size is not None and units > _units(rules.max_lot_size):
         text = f"{units / 100} lots exceeds {rules.max_lot_size}"
         raise Refused(422, "max_lot_size", text, limit=rules.max_lot_size)
     total = sum(position.units for position in account.positions.values()) + units
-    if rules.max_total_lots is not None and total > rules.max_total_lots * 100:
+    if rules.max_total_lots is not None and total > _units(rules.max_total_lots):
         raise Refused(422, "max_lot_size", f"{total / 100} lots in all exceeds {rules.max_total_lots}",
                       limit=rules.max_total_lots)  # fmt: skip
     if rules.max_open_positions is not None and len(account.positions) >= rules.max_open_positions:
@@ -97,6 +97,11 @@ def check_order(rules: RiskRules, account: Account, symbol: str, units: int, now
         raise Refused(422, "outside_trading_hours", f"{clock} UTC is outside {hours.start}-{hours.end}")
     if rules.trading_days is not None and DAYS[now.weekday()] not in rules.trading_days:
         raise Refused(422, "outside_trading_hours", f"{DAYS[now.weekday()]} is no trading day of this account")
+
+
+def _units(lots: float) -> float:
+    """Hundredths of a lot; equality is allowed, whatever a double makes of 0.29 times 100."""
+    return round(lots * 100, 6)
 
 
 class Watch:

@@ -222,3 +222,21 @@ async def test_a_key_cannot_add_a_header(upstream: FakeUpstream, execution: FxSo
     headers = upstream.requests[-1][2]
     assert headers["Idempotency-Key"] == "acc_1:c1%0D%0AX-Evil:%201%C3%A9"
     assert "X-Evil" not in headers
+
+
+async def test_risk_rules_are_read_and_put(upstream: FakeUpstream, execution: FxSocketExecution) -> None:
+    there = {"max_lot_size": 2.0, "version": 4}
+    upstream.answers["accounts/a/risk-rules"].append((200, {}, {"data": there, **there}))
+    assert (await execution.read_risk_rules("a"))["max_lot_size"] == 2.0
+    for status, meaning in ((200, ActionStatus.DONE), (422, ActionStatus.REJECTED), (429, ActionStatus.RETRY)):
+        upstream.answers["accounts/a/risk-rules"].append((status, {"Retry-After": "7"}, {}))
+        result = await execution.put_risk_rules("a", {"max_lot_size": 3.0})
+        assert (result.status, result.retry_after) == (meaning, None if status == 200 else 7.0)
+    method, path, _, body = upstream.requests[-1]
+    assert (method, path, body) == ("PUT", "accounts/a/risk-rules", {"max_lot_size": 3.0})
+
+
+async def test_symbols_are_listed_page_by_page(upstream: FakeUpstream, execution: FxSocketExecution) -> None:
+    page = {"data": [{"name": "EURUSD"}, {"symbol": "XAUUSD.r"}], "pagination": {"next_cursor": "2", "has_more": True}}
+    upstream.answers["symbols"] += [(200, {}, page), (200, {}, ["US30", {"digits": 2}])]
+    assert await execution.list_symbols() == ["EURUSD", "XAUUSD.r", "US30"]
