@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -54,13 +54,18 @@ class Player:
     Without `rules` every account is judged by what the recording says. With them, by these, each account keeping its
     own S; where the recording begins in the middle of a challenge, what the account has been through is carried over.
     A file of frames without a head, as the upstream sends them, says no rules: there accounts appear with their first
-    frame. `market` replaces the recorded calendar; names of symbols stay those of the recording.
+    frame. What `market` has under the names of `given` replaces what the recording says of it.
     """
 
-    def __init__(self, rules: RuleSet | None = None, market: Market | None = None) -> None:
+    def __init__(
+        self,
+        rules: RuleSet | None = None,
+        market: Market | None = None,
+        given: Collection[str] = ("news", "holidays"),
+    ) -> None:
         self.snapshot = Snapshot()
         self.recorded = False
-        self._rules, self._market = rules, market
+        self._rules, self._market, self._given_names = rules, market, tuple(given)
         self._documents: dict[str, dict[str, Any]] = {}
         self._compiled: dict[tuple[str, int, str], RuleSet] = {}
         self._sized: dict[tuple[str, int, str, int], RuleSet] = {}
@@ -112,7 +117,8 @@ class Player:
 
     def _open_market(self, market: Market) -> Sequence[Event]:
         if self._market is not None:
-            market = replace(self._market, ts=market.ts, symbols=market.symbols)
+            given = {name: getattr(self._market, name) for name in self._given_names}
+            market = replace(market, revision=f"{market.revision}+{self._market.revision}", **given)
         return process(self.snapshot, market)
 
     def _learn(self, book: Rulebook) -> Sequence[Event]:

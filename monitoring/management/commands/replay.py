@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.calendar import CalendarError, HolidayRow, read_holidays_csv, read_news_csv
+from accounts.models import Server
 from monitoring.engine.events import Event, EventKind, Reading
-from monitoring.engine.messages import AccountUpdate, Market
+from monitoring.engine.messages import AccountUpdate, Holiday, Market, NewsEvent
 from monitoring.engine.money import money_text
 from monitoring.engine.rules import readings, refuse
-from monitoring.engine.ruleset import RuleSet, RuleSetError, parse_rule_set
+from monitoring.engine.ruleset import RuleSet, RuleSetError, load_document, parse_rule_set
 from monitoring.engine.tape import Player, RecordingError
 from monitoring.lab.frames import BadLine, Frames
 
 _encode = msgspec.json.Encoder().encode
 _USED = Decimal("0.0001")
+BEFORE = datetime(2000, 1, 1, tzinfo=UTC)  # given calendars are known before the first frame
+T = TypeVar("T")
 
 
 class Command(BaseCommand):
@@ -48,9 +52,11 @@ class Command(BaseCommand):
         for warning in rule_set.warnings if rule_set else ():
             self.stderr.write(f"{rules}: warning: {warning}")
         market = read_market(options["calendar"], options["holidays"])
+        given = [name for option, name in (("calendar", "news"), ("holidays", "holidays")) if options[option]]
         try:
             recorded = Frames.of(frames)
-            for line in replay(recorded, rule_set, market, with_readings=options["readings"]):
+            player = Player(rule_set, market, given)
+            for line in replay(recorded, rule_set, player=player, with_readings=options["readings"]):
                 self.stdout.write(line)
         except BrokenPipeError:
             raise CommandError("the reader of the output went away", returncode=1) from None
@@ -67,35 +73,81 @@ class Command(BaseCommand):
 def read_rules(path: Path) -> RuleSet:
     """Read and compile a rule set; CommandError with exit code 2 names the file, the path inside it and the problem."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(document, dict):
-            raise CommandError(f"{path}: a rule set is a JSON object", returncode=2)
-        return parse_rule_set(document)
+        return parse_rule_set(load_document(path.read_bytes()))
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}", returncode=2) from None
     except RuleSetError as error:
         problems = "\n".join(f"{path}: {where or 'rule set'}: {message}" for where, message in error.errors)
         raise CommandError(problems, returncode=2) from None
-    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or a number of thousands of digits
-        raise CommandError(f"{path}: not JSON: {error}", returncode=2) from None
 
 
 def read_market(calendar: Path | None, holidays: Path | None) -> Market | None:
     """Read the CSV files of news and holidays; CommandError with exit code 2 names the file and the line."""
     if calendar is None and holidays is None:
         return None
-    raise CommandError("--calendar: not yet", returncode=2)
+    texts = {path: _text_of(path) for path in (calendar, holidays) if path is not None}
+    revision = sha256("\0".join(texts.values()).encode()).hexdigest()[:12]
+    news = [] if calendar is None else _rows(calendar, read_news_csv, texts[calendar])
+    days = [] if holidays is None else _rows(holidays, _any_servers_holidays, texts[holidays])
+    return Market(
+        ts=BEFORE,
+        revision=revision,
+        news=tuple(
+            NewsEvent(
+                id=row.uid, at=row.at, currency=row.currency, impact=row.impact, title=row.title, symbols=row.symbols
+            )
+            for row in news
+            if row.at is not None
+        ),
+        holidays=tuple(
+            Holiday(day=row.day, name=row.name, closes=row.closes and f"{row.closes:%H:%M}", zone=row.zone)
+            for row in {row.day: row for row in days if not row.withdrawn}.values()
+        ),
+    )
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}", returncode=2) from None
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{path}: not UTF-8: {error.reason}", returncode=2) from None
+
+
+def _rows(path: Path, read: Callable[[str], list[T]], text: str) -> list[T]:
+    try:
+        return read(text)
+    except CalendarError as error:
+        problems = "\n".join(f"{path}: {where or 'calendar'}: {message}" for where, message in error.errors)
+        raise CommandError(problems, returncode=2) from None
+
+
+def _any_servers_holidays(text: str) -> list[HolidayRow]:
+    """Replay knows no servers: a holiday of any of them counts."""
+    return read_holidays_csv(text, _Unsaved())
+
+
+class _Unsaved(dict[str, Server]):
+    """Every name is a server's."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A server of that name; none where no name is given."""
+        return Server(name=name) if name else default
 
 
 def replay(
     frames: Frames | Iterable[bytes],
     rule_set: RuleSet | None,
-    market: Market | None = None,
     *,
+    player: Player | None = None,
     with_readings: bool = False,
 ) -> Iterator[str]:
     """Yield one JSON line for every event, and with them every reading, in the order in which they happen."""
-    player = Player(rule_set, market)
+    player = player or Player(rule_set)
     version = None if rule_set is None else rule_set.version
     for line in frames if isinstance(frames, Frames) else Frames([frames]):
         if isinstance(line, BadLine):
