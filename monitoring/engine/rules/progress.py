@@ -151,6 +151,7 @@ def days_text(days: int, unit: str) -> str:
     return f"{days} {unit} day" + ("" if days == 1 else "s")
 
 
+@lru_cache(maxsize=4096)
 def clock_text(instant: datetime) -> str:
     """Return "2026-06-10T09:00:00Z"."""
     return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z"

@@ -28,6 +28,7 @@ from monitoring.engine.rules.progress import (
     last_date,
     pairs,
     passable,
+    targets,
 )
 from monitoring.engine.rules.trading_standings import View
 from monitoring.engine.ruleset import model
@@ -173,15 +174,13 @@ def _consistency(seen: View, rule: Consistency, memory: OtherMemory) -> Standing
     if found.total <= 0:
         return Standing(rule.rule, rule.index, StandingState.PENDING, "not evaluated", limit, reason, rule.consequence)
     part = Decimal(found.best) / found.total
-    state = StandingState.OK
     if found.above(share):
-        state = StandingState.VIOLATED
         needed = -(-found.best * share.denominator // share.numerator)
         reason += f"; a total of {grouped(needed, account.rule_set.digits)} would be enough"
     return Standing(
         rule=rule.rule,
         index=rule.index,
-        state=state,
+        state=_consistency_state(account, above=found.above(share), told=memory.open),
         value=f"{100 * part:.2f}%",
         limit=limit,
         reason=reason,
@@ -190,20 +189,28 @@ def _consistency(seen: View, rule: Consistency, memory: OtherMemory) -> Standing
     )
 
 
+def _consistency_state(account: Account, *, above: bool, told: bool) -> StandingState:
+    """Above the limit matters once the target is reached; without a target, once a reset has judged it."""
+    if not above:
+        return StandingState.OK
+    matters = account.state.target_reached_at is not None if targets(account) else told
+    return StandingState.VIOLATED if matters else StandingState.PENDING
+
+
 def _inactivity(seen: View, rule: Inactivity, memory: OtherMemory) -> Standing:
     state = seen.account.state
     until, since = idle_until(seen.account, rule), state.idle_from or state.created_at
     idle = max(0, (seen.now - since).days) if since is not None else 0
+    last = f"at {clock_text(state.last_open_at)}" if state.last_open_at is not None else "never"
+    reason = f"the last position was opened {last}"
     if memory.open:
-        standing, reason = StandingState.VIOLATED, f"no position was opened for {days_text(idle, 'calendar')}"
-    else:
-        standing, reason = StandingState.OK, f"no position was opened for {days_text(idle, 'calendar')}"
-        if until is not None:
-            reason += f"; one must be before {clock_text(until)}"
+        reason += f", more than {days_text(rule.days, 'calendar')} ago"
+    elif until is not None:
+        reason += f"; the next must be before {clock_text(until)}"
     return Standing(
         rule=rule.rule,
         index=rule.index,
-        state=standing,
+        state=StandingState.VIOLATED if memory.open else StandingState.OK,
         value=days_text(idle, "calendar"),
         limit=days_text(rule.days, "calendar"),
         reason=reason,

@@ -16,6 +16,7 @@ from monitoring.engine.market import (
     lots_text,
 )
 from monitoring.engine.messages import NewsEvent, Position
+from monitoring.engine.rules.exposure import known_names
 from monitoring.engine.rules.progress import clock_text
 from monitoring.engine.rules.verdicts import soft_breaches as soft_breaches_of
 from monitoring.engine.ruleset.model import (
@@ -34,8 +35,8 @@ from monitoring.engine.snapshot.almanac import Almanac
 from monitoring.engine.snapshot.state import OtherMemory
 
 _OK, _VIOLATED = StandingState.OK, StandingState.VIOLATED
+_HOURS_KEPT = 4096  # opening times, and rules, of which is known whether they lie within the hours
 _LOOKS_AHEAD = timedelta(days=7)  # how far the next announcement that matters is looked for
-_NO_NAMES: frozenset[str] = frozenset()
 
 
 class View(NamedTuple):
@@ -92,7 +93,7 @@ def symbols(seen: View, rule: Symbols, memory: OtherMemory) -> Standing:
         elif base in rule.deny or (rule.allow and base not in rule.allow):
             wrong.append(raw)
     allowed = f"only {_some(sorted(rule.allow))}" if rule.allow else "every symbol"
-    limit = f"{allowed} but {_some(sorted(rule.deny))}" if rule.deny else allowed
+    limit = f"{allowed}, never {_some(sorted(rule.deny))}" if rule.deny else allowed
     if wrong:
         state, reason = _VIOLATED, f"{_some(wrong)} may not be traded"
     elif unknown:
@@ -104,7 +105,7 @@ def symbols(seen: View, rule: Symbols, memory: OtherMemory) -> Standing:
 
 def hours(seen: View, rule: TradingHours, memory: OtherMemory) -> Standing:
     """Whether an open position was opened outside the hours, and whether one may be opened now."""
-    told = _told_open(seen, memory)
+    told = _opened_outside(seen, rule)
     value = "open" if inside(rule.windows, rule.zone, seen.now) else "closed"
     may = "may" if value == "open" else "may not"
     reason = f"positions {may} be opened at this hour"
@@ -128,7 +129,7 @@ def flat_by(seen: View, rule: FlatBy, memory: OtherMemory) -> Standing:
 
 def news(seen: View, rule: NewsWindow, memory: OtherMemory) -> Standing:
     """Whether an open position was opened in a window, and the next window that matters to what is open."""
-    told, coming = _told_open(seen, memory), _coming(seen, rule)
+    told, coming = _opened_within(seen, rule), _coming(seen, rule)
     before, after = timedelta(minutes=rule.before_minutes), timedelta(minutes=rule.after_minutes)
     limit = f"{rule.before_minutes} min before to {rule.after_minutes} min after"
     value, due, reason = "none coming", None, "no announcement that matters is coming"
@@ -214,15 +215,64 @@ def _net(seen: View) -> int:
     """Lots bought less lots sold of each symbol, without their signs, summed."""
     sums: defaultdict[str, int] = defaultdict(int)
     for held, units in zip(seen.positions, seen.lots, strict=True):
-        name = seen.almanac.base_name(held.symbol, _NO_NAMES) or held.symbol
-        sums[name] += -units if held.type == "sell" else units
-    return sum(map(abs, sums.values()))
+        sums[held.symbol] += -units if held.type.upper().startswith("SELL") else units
+    nets: defaultdict[str, int] = defaultdict(int)
+    for raw, units in sums.items():
+        nets[seen.almanac.base_name(raw, known_names(seen.account.rule_set)) or raw] += units
+    return sum(map(abs, nets.values()))
 
 
-def _told_open(seen: View, memory: OtherMemory) -> list[str]:
-    """Ids of open positions that a violation was told of."""
-    held = seen.account.positions
-    return [told for told in memory.told if told in held] if memory.told else []
+def _opened(seen: View) -> list[tuple[datetime, Position]]:
+    """The open positions of the challenge with their opening times."""
+    created = seen.account.state.created_at
+    return [
+        (held.open_time, held)
+        for held in seen.positions
+        if held.open_time is not None and (created is None or held.open_time >= created)
+    ]
+
+
+_known_hours: dict[int, tuple[TradingHours, dict[datetime, bool]]] = {}
+
+
+def _opened_outside(seen: View, rule: TradingHours) -> list[str]:
+    """Ids of open positions that were opened outside the hours; what is known of an instant stays so."""
+    kept = _known_hours.get(id(rule))
+    if kept is None or kept[0] is not rule or len(kept[1]) > _HOURS_KEPT:
+        if len(_known_hours) > _HOURS_KEPT:
+            _known_hours.clear()
+        kept = _known_hours[id(rule)] = (rule, {})
+    known, found = kept[1], []
+    for at, held in _opened(seen):
+        within = known.get(at)
+        if within is None:
+            within = known[at] = inside(rule.windows, rule.zone, at)
+        if not within:
+            found.append(held.id)
+    return found
+
+
+def _opened_within(seen: View, rule: NewsWindow) -> list[str]:
+    """Ids of open positions that were opened in the window of an announcement, by the calendar as it is now."""
+    opened = _opened(seen)
+    if not opened:
+        return []
+    before, after = timedelta(minutes=rule.before_minutes), timedelta(minutes=rule.after_minutes)
+    instants = [at for at, _ in opened]
+    around = seen.almanac.news_between(min(instants) - after, max(instants) + before)
+    events = [event for event in around if event.impact in rule.impact]
+    if not events:
+        return []
+    known = known_names(seen.account.rule_set)
+    return [
+        held.id
+        for at, held in opened
+        if any(
+            event.at - before <= at <= event.at + after
+            and affects(event, seen.almanac.base_name(held.symbol, known), rule.scope)
+            for event in events
+        )
+    ]
 
 
 def _coming(seen: View, rule: NewsWindow) -> NewsEvent | None:
@@ -233,7 +283,8 @@ def _coming(seen: View, rule: NewsWindow) -> NewsEvent | None:
     ]
     if not ahead or not seen.positions or rule.scope == "all":
         return ahead[0] if ahead else None
-    bases = {seen.almanac.base_name(raw, _NO_NAMES) for raw in {held.symbol for held in seen.positions}}
+    known = known_names(seen.account.rule_set)
+    bases = {seen.almanac.base_name(raw, known) for raw in {held.symbol for held in seen.positions}}
     return next((event for event in ahead if any(affects(event, base, rule.scope) for base in bases)), None)
 
 
