@@ -33,7 +33,6 @@ from monitoring.live.publish.publisher import Parcel, Publisher
 from monitoring.live.recorder import Recorder
 from monitoring.live.recorder.records import ENFORCEMENT, EnforcementRecord
 from monitoring.live.recording import Recording
-from monitoring.live.recording import Recording
 from monitoring.live.rulesets import Book
 from monitoring.upstream import registry
 from monitoring.upstream.base import UpstreamConfig
@@ -54,7 +53,6 @@ class Setup:
     journal_dir: Path
     upstream: UpstreamConfig
     hint: Callable[[str], None]  # told the id of each recorded event that alerting should look at
-    recording_dir: Path | None = None  # None: nothing is recorded
     recording_dir: Path | None = None  # where to record what is applied; None: not at all
 
 
@@ -84,10 +82,6 @@ class Monitor:
         self.recording: Recording | None = None
         if setup.recording_dir is not None:
             self.recording = self.pipeline.tape = Recording(setup.recording_dir, setup.shard, self.pipeline.snapshot)
-        self.recording: Recording | None = None
-        if setup.recording_dir is not None:
-            self.recording = Recording(setup.recording_dir, setup.shard, self.pipeline.snapshot)
-            self.pipeline.tape = self.recording
         self.book = Book(setup.upstream.server, setup.upstream.kind)
         self.roster = Roster(self.book, self.pipeline, memory)
         self.adoption = Adoption(self.pipeline, self.roster)
@@ -153,8 +147,6 @@ class Monitor:
             found.append(f"Redis unreachable since {since:%H:%M:%S} UTC")
         if self.journal.error is not None:
             found.append(f"The journal's disk refuses writes: {self.journal.error}")
-        if self.recording is not None:
-            found += self.recording.warnings()
         if self.recording is not None:
             found += self.recording.warnings()
         return found + self.roster.warnings() + self.adoption.warnings()
@@ -288,8 +280,6 @@ class Monitor:
         self.publisher.close()
         self.checkpoints.close()
         self.recorder.close()
-        if self.recording is not None:
-            self.recording.close()
         if self.recording is not None:
             self.recording.close()
         self.journal.append(RECORDED, _now(), RecordedRecord(self.recorder.committed))
