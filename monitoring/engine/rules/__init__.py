@@ -6,16 +6,27 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from monitoring.engine.events import Event, Reading, ReadingState
-from monitoring.engine.messages import AccountUpdate, Clock, Link, Message
+from monitoring.engine.messages import AccountUpdate, Clock, Link, Market, Message
 from monitoring.engine.rules.apply import apply, refuse
 from monitoring.engine.rules.band import settle_band
-from monitoring.engine.rules.clock import link_changed, tick
+from monitoring.engine.rules.change import change_rules
+from monitoring.engine.rules.clock import link_changed, set_market, tick
 from monitoring.engine.rules.freshness import doubtful, staleness
 from monitoring.engine.rules.judge import breach_event
 from monitoring.engine.rules.loss import Level, levels, reason, risk_equity
 from monitoring.engine.snapshot import Account, Snapshot
 
-__all__ = ["breach_event", "doubtful", "levels", "process", "readings", "refuse", "settle_band", "staleness"]
+__all__ = [
+    "breach_event",
+    "change_rules",
+    "doubtful",
+    "levels",
+    "process",
+    "readings",
+    "refuse",
+    "settle_band",
+    "staleness",
+]
 
 _NOTHING: tuple[Event, ...] = ()
 
@@ -79,6 +90,9 @@ def _process_other(snapshot: Snapshot, message: Message) -> Sequence[Event]:
         return tick(snapshot, message.ts)
     if isinstance(message, Link):
         return link_changed(snapshot, message)
+    if isinstance(message, Market):
+        set_market(snapshot, message)
+        return _NOTHING
     account = snapshot.accounts.get(message.account_id)
     if account is None:
         snapshot.counts.unknown_account += 1

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from monitoring.engine import messages
 from monitoring.engine.events import Event, EventKind
-from monitoring.engine.messages import AccountMessage, AccountUpdate, BalanceOperation, Position, Resync
+from monitoring.engine.messages import AccountMessage, AccountUpdate, BalanceOperation, Resync
 from monitoring.engine.money import minor_units
 from monitoring.engine.rules.band import settle_band
-from monitoring.engine.rules.day import advance, amend_start
+from monitoring.engine.rules.day import amend_start
 from monitoring.engine.rules.freshness import UNREPORTED, settle_freshness
-from monitoring.engine.rules.judge import judge, notice
+from monitoring.engine.rules.judge import notice
 from monitoring.engine.rules.loss import risk_equity
-from monitoring.engine.snapshot import Account, Snapshot
+from monitoring.engine.rules.others import settle
+from monitoring.engine.rules.positions import close, hold, take_reading
+from monitoring.engine.rules.timers import advance
+from monitoring.engine.rules.verdicts import judge_losses
+from monitoring.engine.snapshot import Account, Deal, Snapshot
 from monitoring.engine.snapshot.account import EVENT_IDS_KEPT
 
 READING_LASTS = timedelta(seconds=5)  # how old a reading by REST may be when it comes
@@ -44,8 +49,8 @@ def apply(snapshot: Snapshot, account: Account, message: AccountMessage) -> list
         _remember(account, message)
         events += _evaluate(snapshot, account, message.ts)
     elif isinstance(message, Resync):
-        _take_resync(account, message)
-        events += _evaluate(snapshot, account, message.ts)
+        deals = _take_resync(account, message)
+        events += _evaluate(snapshot, account, message.ts, deals, moved=True)
     else:
         _remember(account, message)
         if message.seq is not None and not isinstance(message, messages.AccountNotice):
@@ -148,8 +153,10 @@ def _check_money(account: Account, message: AccountMessage) -> None:
         minor_units(message.data.amount, digits)
 
 
-def _evaluate(snapshot: Snapshot, account: Account, ts: datetime) -> list[Event]:
-    """High-water marks and peak, floors, readings, events; then the band for what follows."""
+def _evaluate(
+    snapshot: Snapshot, account: Account, ts: datetime, deals: Sequence[Deal] = (), *, moved: bool = False
+) -> list[Event]:
+    """High-water marks and peak, floors, readings, events, the other rules; then the band for what follows."""
     state = account.state
     state.doubt = ""
     _raise_marks(account, ts)
@@ -160,7 +167,11 @@ def _evaluate(snapshot: Snapshot, account: Account, ts: datetime) -> list[Event]
     if state.stale or state.status in UNREPORTED or now - ts >= account.stale_after:  # else it is surely fresh
         events += settle_freshness(account, ts, now)
     started = state.day_started_at
-    events += judge(account, ts if started is None or ts > started else started)
+    at = ts if started is None or ts > started else started
+    losses = judge_losses(account, at)
+    breached = bool(losses) and losses[0].event is EventKind.BREACHED
+    events += losses
+    events += settle(account, at, deals, moved=moved, updated=True, breached=breached)
     if state.lowest_equity is not None:
         state.lowest_equity = min(state.lowest_equity, risk_equity(account, state))
     settle_band(account)
@@ -180,8 +191,9 @@ def _raise_marks(account: Account, ts: datetime) -> None:
             memory.high = max(memory.high, state.balance)
 
 
-def _take_resync(account: Account, message: Resync) -> None:
+def _take_resync(account: Account, message: Resync) -> list[Deal]:
     state = account.state
+    watched = state.figures is not None
     if message.seq is not None and state.last_seq is not None and message.seq < state.last_seq:
         state.event_ids.clear()  # a server that numbers anew may use its ids anew
     update = AccountUpdate(account_id=message.account_id, ts=message.ts, seq=message.seq, data=message.data)
@@ -190,17 +202,16 @@ def _take_resync(account: Account, message: Resync) -> None:
     account.settled = update
     state.renumbered = False
     state.structure_seq = state.last_seq
-    _take_structure(account, message)
+    return _take_structure(account, message, watched=watched)
 
 
-def _take_structure(account: Account, message: Resync) -> None:
+def _take_structure(account: Account, message: Resync, *, watched: bool) -> list[Deal]:
     """Positions and lock, as the upstream has them."""
     state = account.state
-    account.positions = {position.id: position for position in message.positions}
-    state.open_positions = len(message.positions)
     state.locked = message.locked
     state.lock_reason = message.lock_reason or ""
     state.locked_until = message.locked_until
+    return take_reading(account, message.positions, message.ts, watched=watched)
 
 
 def _late_resync(snapshot: Snapshot, account: Account, message: Resync) -> list[Event]:
@@ -210,21 +221,22 @@ def _late_resync(snapshot: Snapshot, account: Account, message: Resync) -> list[
     if seq is not None and newest is not None and seq < newest:
         snapshot.gaps.add(account.id)  # something else has happened since: read again
     elif seq is not None:
-        _take_structure(account, message)
         account.touch()
+        deals = _take_structure(account, message, watched=True)
+        return settle(account, message.ts, deals, moved=True)
     return []
 
 
 def _apply_other(snapshot: Snapshot, account: Account, message: AccountMessage) -> list[Event]:
-    """Positions, money, connection and lock: none of them is itself judged."""
+    """Positions, money, connection and lock: only what is said of positions is itself judged."""
     state = account.state
     if isinstance(message, BalanceOperation):
         return _operate(snapshot, account, message)
     if isinstance(message, messages.PositionOpened | messages.PositionModified):
-        _hold(account, message.data)
-    elif isinstance(message, messages.PositionClosed):
-        _close(account, message.data)
-    elif isinstance(message, messages.AccountLocked):
+        return settle(account, message.ts, hold(account, message.data, message.ts), moved=True)
+    if isinstance(message, messages.PositionClosed):
+        return settle(account, message.ts, close(account, message.data, message.ts), moved=True)
+    if isinstance(message, messages.AccountLocked):
         state.locked = True
         state.lock_reason = message.data.reason or ""
         state.locked_until = message.data.until
@@ -233,24 +245,6 @@ def _apply_other(snapshot: Snapshot, account: Account, message: AccountMessage) 
     else:
         return _reconnect(snapshot, account, message)
     return []
-
-
-def _hold(account: Account, position: Position) -> None:
-    if position.id not in account.positions:
-        account.state.open_positions = max(account.state.open_positions, len(account.positions)) + 1
-    account.positions[position.id] = position
-
-
-def _close(account: Account, closed: messages.ClosedPosition) -> None:
-    state = account.state
-    if closed.remaining_volume > 0:
-        held = account.positions.get(closed.id)
-        if held is not None:
-            account.positions[closed.id] = messages.with_volume(held, closed.remaining_volume)
-        return
-    known = account.positions.pop(closed.id, None)
-    if known is not None or state.open_positions > len(account.positions):
-        state.open_positions = max(state.open_positions - 1, len(account.positions))
 
 
 def _reconnect(snapshot: Snapshot, account: Account, message: AccountMessage) -> list[Event]:

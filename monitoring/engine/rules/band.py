@@ -9,6 +9,8 @@ from __future__ import annotations
 from math import inf
 from sys import intern
 
+from monitoring.engine.rules import objectives
+from monitoring.engine.rules.freshness import may_judge
 from monitoring.engine.rules.loss import Level, levels, risk_equity
 from monitoring.engine.snapshot import Account, AccountState
 
@@ -31,6 +33,9 @@ def settle_band(account: Account) -> None:
     if figures is None or account.last is None or state.stale or state.doubt or not state.day_open:
         account.disturb()
         return
+    if state.pending and may_judge(account):
+        account.disturb()
+        return
     assert state.next_reset is not None
     bounds = _Bounds()
     found = levels(account)
@@ -39,6 +44,9 @@ def settle_band(account: Account) -> None:
         for level in found:
             if state.paused_until is None or level.rule.consequence == "fail":
                 _guard(account, level, bounds, warns=state.paused_until is None)
+    if judged and account.rule_set.others:
+        low, high = objectives.balance_bounds(account)
+        bounds.balance_low, bounds.balance_high = max(bounds.balance_low, low), min(bounds.balance_high, high)
     if state.lowest_equity is not None:
         bounds.low = max(bounds.low, float(state.lowest_equity))
     equity_mark, balance_mark = _marks(account, state)
@@ -108,7 +116,8 @@ def _publish(account: Account, bounds: _Bounds, equity_mark: float, balance_mark
     account.high = _shared((min(bounds.high, equity_mark) + credit) / scale)
     account.balance_low = _shared(bounds.balance_low / scale)
     account.balance_high = _shared(min(bounds.balance_high, balance_mark) / scale)
-    account.quiet_until = state.next_reset
+    account.set_alarm()
+    account.quiet_until = account.wakes
     account.quiet_credit = _shared(figures.credit if figures.credit_given else state.credit / scale)
     account.quiet_status = intern(figures.status)
     account.next_seq = -1 if state.last_seq is None else state.last_seq + 1

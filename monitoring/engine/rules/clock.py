@@ -1,18 +1,20 @@
-"""Time and the link as messages: a tick moves everybody's time, the link's state moves nobody's."""
+"""Time, the link and the markets as messages: a tick moves everybody's time, the others move nobody's."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from monitoring.engine.events import Event
-from monitoring.engine.messages import Link
-from monitoring.engine.rules.day import advance
+from monitoring.engine.messages import Link, Market
 from monitoring.engine.rules.freshness import settle_freshness
+from monitoring.engine.rules.others import catch_up, reschedule
+from monitoring.engine.rules.timers import advance
+from monitoring.engine.ruleset.model import FlatBy
 from monitoring.engine.snapshot import Snapshot
 
 
 def tick(snapshot: Snapshot, ts: datetime) -> list[Event]:
-    """Take due resets and settle freshness of every account; a clock that goes back changes nothing."""
+    """Take what is due and settle freshness of every account; a clock that goes back changes nothing."""
     link = snapshot.link
     if link.now is not None and ts < link.now:
         return []
@@ -24,12 +26,33 @@ def tick(snapshot: Snapshot, ts: datetime) -> list[Event]:
     events: list[Event] = []
     for account in accounts:
         state, last = account.state, account.last
-        if state.next_reset is not None and state.next_reset <= ts:
+        if account.wakes <= ts:
             events += advance(account, ts)
         if state.stale or last is None or ts - last.ts >= account.stale_after:
             events += settle_freshness(account, ts, ts)
             account.disturb()  # fresh or not, its next update is asked how old it is itself
+        if state.pending:
+            events += catch_up(account, ts)
     return events
+
+
+def set_market(snapshot: Snapshot, market: Market) -> None:
+    """Take what the firm says of the markets; deadlines may have moved, and names may have become known.
+
+    It moves nobody's time: a deadline that turns out to have passed is judged with the account's next message.
+    """
+    snapshot.set_market(market)
+    for account in snapshot.accounts.values():
+        state = account.state
+        known = [name for name in state.unknown_symbols if name in market.symbols]
+        if known:
+            state.unknown_symbols = [name for name in state.unknown_symbols if name not in market.symbols]
+            account.touch()
+        if account.positions and any(isinstance(rule, FlatBy) for rule in account.rule_set.others):
+            account.flush()
+            state.pending = state.breach is None
+            reschedule(account, max(market.ts, state.last_ts or market.ts, snapshot.link.now or market.ts))
+            account.disturb()
 
 
 def link_changed(snapshot: Snapshot, message: Link) -> list[Event]:

@@ -5,35 +5,30 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from monitoring.engine.events import Event, EventKind
-from monitoring.engine.rules.judge import judge, key, notice
+from monitoring.engine.rules import objectives
+from monitoring.engine.rules.judge import key, notice
 from monitoring.engine.rules.loss import risk_equity
+from monitoring.engine.rules.others import at_reset
+from monitoring.engine.rules.verdicts import judge_losses
 from monitoring.engine.snapshot import Account
 from monitoring.engine.trading_day import day_of, day_start, next_reset
 
 
-def advance(account: Account, to: datetime) -> list[Event]:
-    """Take every reset up to and including `to`, each at its own instant; the first frame sets the day."""
-    state = account.state
-    if state.next_reset is None:
-        reset = account.rule_set.reset
-        state.day = day_of(to, reset)
-        state.day_started_at = day_start(state.day, reset)
-        state.next_reset = next_reset(to, reset)
-        return []
-    if to < state.next_reset:
-        return []
-    account.flush()
-    account.disturb()
-    account.touch()
-    events: list[Event] = []
-    while (instant := state.next_reset) is not None and instant <= to:
-        events += _reset(account, instant)
-    return events
+def begin(account: Account, at: datetime) -> None:
+    """Let the first frame set the trading day; where the book does not say when the challenge began, it began now."""
+    state, reset = account.state, account.rule_set.reset
+    state.day = day_of(at, reset)
+    state.day_started_at = day_start(state.day, reset)
+    state.next_reset = next_reset(at, reset)
+    if state.created_at is None:
+        state.created_at = at
 
 
-def _reset(account: Account, instant: datetime) -> list[Event]:
+def take_reset(account: Account, instant: datetime) -> list[Event]:
+    """Start the next trading day at its own instant, and judge what that brings about."""
     state, reset = account.state, account.rule_set.reset
     paused = state.paused_until is not None
+    objectives.day_ends(account, instant)
     _start_values(account)
     state.day = day_of(instant, reset)
     state.day_started_at = instant
@@ -46,8 +41,8 @@ def _reset(account: Account, instant: datetime) -> list[Event]:
             state.lowest_equity = None
             events.append(notice(account, EventKind.RESUMED, instant, state.day, "the pause ended with the day"))
     if state.updated_at is not None and instant - state.updated_at <= timedelta(seconds=account.rule_set.fresh_for):
-        events += judge(account, instant)
-    return events
+        events += judge_losses(account, instant)
+    return events + at_reset(account, instant)
 
 
 def _start_values(account: Account) -> None:
@@ -89,6 +84,7 @@ def amend_start(account: Account) -> None:
     state.day_start_ts = state.updated_at
     state.peak = risk_equity(account, state)
     _end_of_day_marks(account)
+    objectives.amend_last_day(account)
 
 
 def _day_started(account: Account, instant: datetime) -> Event:

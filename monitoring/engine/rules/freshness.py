@@ -45,6 +45,17 @@ def doubtful(account: Account, now: datetime) -> str:
     return staleness(account, now)
 
 
+def may_judge(account: Account) -> bool:
+    """Whether the rules of section 6 may be judged: not while stale, in doubt, held or in review, nor after a fail."""
+    state = account.state
+    return not (state.stale or state.doubt or state.review or state.verdict_held or state.breach is not None)
+
+
+def may_judge_at(account: Account, instant: datetime) -> bool:
+    """Whether they may at an instant that has passed: what was known then may have been stale already."""
+    return may_judge(account) and not staleness(account, instant)
+
+
 def market_open(account: Account, now: datetime, updated: datetime) -> bool:
     """Whether its market counts as open: a day of the trading week, or one on which the account has updated."""
     rule_set = account.rule_set

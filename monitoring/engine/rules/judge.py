@@ -25,8 +25,13 @@ def judge(account: Account, at: datetime) -> list[Event]:
 
 
 def key(account: Account, rule: int | str, kind: str, last: object) -> str:
-    """Return the key of an event: the same however often it is derived again."""
-    return f"{account.id}:{account.state.challenge}:{rule}:{kind}:{last}"
+    """Return the key of an event: the same however often it is derived again.
+
+    Where the rules were changed, the challenge's part says how often: a rule's place may mean another one since.
+    """
+    state = account.state
+    challenge = f"{state.challenge}~{state.generation}" if state.generation else state.challenge
+    return f"{account.id}:{challenge}:{rule}:{kind}:{last}"
 
 
 def _breach(account: Account, crossed: list[Level], at: datetime) -> Event:
@@ -36,13 +41,13 @@ def _breach(account: Account, crossed: list[Level], at: datetime) -> Event:
     gravest = [level for level in crossed if level.rule.consequence == consequence]
     level = max(gravest, key=lambda candidate: candidate.floor)
     rule = level.rule
-    last = "fail" if consequence == "fail" else str(state.day)
     facts = Breach(
-        key=key(account, rule.index, "breached", last),
+        key=breach_key(account, rule.index, consequence),
         at=at,
         account=account.id,
         rule=rule.rule,
         index=rule.index,
+        of=account.rule_set.identities[rule.index],
         consequence=consequence,
         operator=rule.operator,
         floor=level.floor,
@@ -56,7 +61,19 @@ def _breach(account: Account, crossed: list[Level], at: datetime) -> Event:
         rule_set_version=account.rule_set.version,
         digits=account.rule_set.digits,
     )
-    if consequence == "fail":
+    latch(account, facts)
+    return breach_event(facts)
+
+
+def breach_key(account: Account, rule: int, consequence: str) -> str:
+    """Return the key of a breach: a `fail` happens once, a `pause` once a day."""
+    return key(account, rule, "breached", "fail" if consequence == "fail" else account.state.day)
+
+
+def latch(account: Account, facts: Breach) -> None:
+    """Let a breach stand: for good, or until the next reset; the warning episodes end silently."""
+    state = account.state
+    if facts.consequence == "fail":
         state.breach = facts
     else:
         state.pause = facts
@@ -64,7 +81,6 @@ def _breach(account: Account, crossed: list[Level], at: datetime) -> Event:
     state.lowest_equity = facts.equity
     for memory in state.rules:
         memory.step = 0
-    return breach_event(facts)
 
 
 def breach_event(facts: Breach) -> Event:
@@ -81,7 +97,7 @@ def breach_event(facts: Breach) -> Event:
         measured=facts.measured,
         room=facts.room,
         used=facts.used,
-        operator=facts.operator,
+        operator=facts.operator or None,
         reason=facts.reason,
         consequence=facts.consequence,
         also=facts.also,

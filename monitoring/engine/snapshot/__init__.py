@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from monitoring.engine.snapshot.account import Account
-from monitoring.engine.snapshot.state import AccountState, Breach, RuleState
+from monitoring.engine.snapshot.almanac import Almanac
+from monitoring.engine.snapshot.memory import adapt
+from monitoring.engine.snapshot.state import AccountState, Breach, Deal, OtherMemory, RuleState
 from monitoring.engine.snapshot.store import Counts, LinkState, Snapshot
 
-__all__ = ["Account", "AccountState", "Breach", "Counts", "LinkState", "RuleState", "Snapshot"]
+__all__ = [
+    "Account",
+    "AccountState",
+    "Almanac",
+    "Breach",
+    "Counts",
+    "Deal",
+    "LinkState",
+    "OtherMemory",
+    "RuleState",
+    "Snapshot",
+    "adapt",
+]

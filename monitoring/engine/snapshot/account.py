@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from copy import copy
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from math import inf
 from typing import TYPE_CHECKING
 
 from monitoring.engine.messages import AccountFigures, AccountUpdate, Position
 from monitoring.engine.money import minor_units
 from monitoring.engine.ruleset import RuleSet
-from monitoring.engine.snapshot.state import AccountState, Breach, RuleState
+from monitoring.engine.snapshot.state import AccountState, Breach, OtherMemory
 
 if TYPE_CHECKING:
     from monitoring.engine.snapshot.store import LinkState, Snapshot
 
 EVENT_IDS_KEPT = 64
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Band:
@@ -70,6 +71,7 @@ class Account(Band):
         "stale_after",
         "state",
         "tracks_peak",
+        "wakes",
     )
 
     def __init__(
@@ -77,14 +79,12 @@ class Account(Band):
     ) -> None:
         self.id = account_id
         self.public_id = public_id
-        self.rule_set = rule_set
         self.state = state
+        self.judge_by(rule_set)
         self.owner = owner
         self.link_state: LinkState = owner.link
         self.positions: dict[str, Position] = {position.id: position for position in state.positions}
         self.received: datetime | None = None
-        self.tracks_peak = any(rule.reference == "intraday_peak_equity" for rule in rule_set.loss_rules)
-        self.stale_after = timedelta(seconds=rule_set.stale_after)
         self.last = None
         self.settled: AccountUpdate | None = None
         self.mark: AccountUpdate | None = None
@@ -95,7 +95,21 @@ class Account(Band):
         self.next_seq = -1
         self.rise_share = 0.0
         self.rise_base = -inf
+        self.set_alarm()
         self.disturb()
+
+    def judge_by(self, rule_set: RuleSet) -> None:
+        """Take another rule set; what the account remembers must fit it already."""
+        self.rule_set = rule_set
+        self.tracks_peak = any(rule.reference == "intraday_peak_equity" for rule in rule_set.loss_rules)
+        self.stale_after = timedelta(seconds=rule_set.stale_after)
+
+    def set_alarm(self) -> None:
+        """Note when time alone acts next: at the reset or at what is due before it."""
+        state = self.state
+        self.wakes = min(state.next_reset or NEVER, state.due or NEVER)
+        if self.wakes < self.quiet_until:
+            self.quiet_until = self.wakes
 
     def disturb(self) -> None:
         """Empty the quiet band: the next update takes the exact path."""
@@ -330,24 +344,45 @@ class Account(Band):
         """Lowest risk equity since the breach, or since the running pause began."""
         return self.flush().lowest_equity
 
-    def hold_for_review(self, reason: str) -> None:
-        """Emit no loss events of this account until `release()`."""
-        self.flush().review = reason
+    def hold_for_review(self, reason: str, at: datetime | None = None) -> None:
+        """Emit no events of rules of this account until `release()`; `at`: now, else the newest time known."""
+        state = self.flush()
+        state.review = reason
+        if state.held_at is None:
+            state.held_at = at or self._newest()
         self.disturb()
         self.touch()
 
-    def release(self) -> None:
-        """End the review and any held verdict; the next update is judged."""
+    def release(self, at: datetime | None = None) -> None:
+        """End the review and any held verdict; the next update is judged. Time in review is no inactivity."""
         state = self.flush()
         state.review = state.verdict_held = ""
+        since, now = state.held_at, at or self._newest()
+        idle = state.idle_from or state.created_at
+        if since is not None and now is not None and idle is not None:
+            state.idle_from = idle + max(now - max(since, idle), timedelta(0))
+        state.held_at = None
+        state.pending = True
+        self.wakes = self.owner.link.epoch  # the next tick or message asks anew what is due
         self.disturb()
         self.touch()
+
+    def _newest(self) -> datetime | None:
+        now, seen = self.link_state.now, self.state.last_ts
+        return max(now, seen) if now is not None and seen is not None else now or seen
 
     def dump(self) -> AccountState:
         """Return a copy of everything that a restored account needs to go on exactly."""
         state = copy(self.flush())
         state.rules = [copy(memory) for memory in state.rules]
+        state.others = [_copied(memory) for memory in state.others]
         state.event_ids = list(state.event_ids)
+        state.soft_breaches = list(state.soft_breaches)
+        state.closing = dict(state.closing)
+        state.unknown_symbols = list(state.unknown_symbols)
+        state.waiting = list(state.waiting)
+        state.gone = list(state.gone)
+        state.today, state.last_day, state.totals = copy(state.today), copy(state.last_day), copy(state.totals)
         state.positions = tuple(self.positions.values())
         seen, updated = self.link_state.seen, state.updated_at
         state.link_seen = updated if seen is None or (updated is not None and updated > seen) else seen
@@ -355,14 +390,8 @@ class Account(Band):
         return state
 
 
-def fresh_state(rule_set: RuleSet, challenge: str, initial_balance: int) -> AccountState:
-    """Return the state of an account before its first frame: on the first day REF = S, and H starts at S."""
-    return AccountState(
-        challenge=challenge,
-        initial_balance=initial_balance,
-        rule_set_version=rule_set.version,
-        day_start_balance=initial_balance,
-        day_start_equity=initial_balance,
-        peak=initial_balance,
-        rules=[RuleState(high=initial_balance, high_before=initial_balance) for _ in rule_set.loss_rules],
-    )
+def _copied(memory: OtherMemory) -> OtherMemory:
+    taken = copy(memory)
+    taken.told = list(memory.told)
+    taken.awaiting = list(memory.awaiting)
+    return taken

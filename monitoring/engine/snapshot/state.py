@@ -17,7 +17,7 @@ class Breach(Struct, frozen=True, kw_only=True):
     at: datetime
     account: str
     rule: str
-    index: int
+    index: int  # place in the document that judges now, -1 once the rule is gone
     consequence: str
     operator: str  # empty for a rule without a floor (section 6)
     floor: int | None
@@ -30,6 +30,7 @@ class Breach(Struct, frozen=True, kw_only=True):
     reason: str
     rule_set_version: int
     digits: int
+    of: str = ""  # whose breach it is, whatever the rule's place in the document: RuleSet.identities
 
 
 class RuleState(Struct, kw_only=True):
@@ -50,8 +51,24 @@ class OtherMemory(Struct, kw_only=True):
     count: int = 0  # trading days counted (min_trading_days), of days before `last_day`
     episode: int = 0
     open: bool = False  # a violation that lasts is under way
-    told: list[str] = field(default_factory=list)  # what was told already (position ids, deadlines), newest last
+    key: str = ""  # of the newest event of the rule
+    told: list[str] = field(default_factory=list)  # what was told already (position ids, deals, days), newest last
+    awaiting: list[str] = field(default_factory=list)  # open positions whose stop is still to be looked for
     warned: str = ""  # the deadline that was warned of (flat_by)
+    deadline: str = ""  # the deadline that `told` belongs to (flat_by)
+
+
+class Deal(Struct, frozen=True, kw_only=True):
+    """An opening or a closing at its own time, as the rules on trading see it."""
+
+    position: str
+    symbol: str
+    at: datetime
+    opened_at: datetime | None = None  # of its position, where that is known
+    closing: bool = False
+    first_seen: bool = False  # what is open was not known before
+    traded: bool = True  # by the trader, after the challenge began: rules on trading judge it
+    number: int = 0  # tells the closings of one position apart
 
 
 class DayFacts(Struct, kw_only=True):
@@ -129,8 +146,12 @@ class AccountState(Struct, kw_only=True):
     totals: Totals = field(default_factory=Totals)
     target_reached_at: datetime | None = None
     soft_breaches: list[date] = field(default_factory=list)  # trading days of the soft breaches that count
-    closing: list[str] = field(default_factory=list)  # open positions that a rule with consequence `close` wants closed
+    closing: dict[str, str] = field(default_factory=dict)  # open positions that `close` wants closed: id -> event's key
     unknown_symbols: list[str] = field(default_factory=list)  # names told as unknown
     due: datetime | None = None  # when time alone acts next, resets apart
+    pending: bool = False  # section 6 could not be judged when it should have been: the next good message does it
+    waiting: list[Deal] = field(default_factory=list)  # deals that came meanwhile
+    gone: list[str] = field(default_factory=list)  # ids of the newest positions that were closed
+    closings: int = 0  # how many closings were seen
     link_seen: datetime | None = None
     now: datetime | None = None

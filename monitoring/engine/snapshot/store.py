@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from monitoring.engine.messages import AccountMessage
+from monitoring.engine.messages import AccountMessage, Market
 from monitoring.engine.ruleset import RuleSet
-from monitoring.engine.snapshot.account import Account, fresh_state
+from monitoring.engine.snapshot.account import Account
+from monitoring.engine.snapshot.almanac import Almanac
+from monitoring.engine.snapshot.memory import adapt, fits, fresh_state, name_rules
 from monitoring.engine.snapshot.state import AccountState
 
 Hold = Callable[[str, int, AccountMessage], bool]  # (account id, newest seq before the hole, message)
@@ -52,7 +54,18 @@ class LinkState:
 class Snapshot:
     """Every watched account of one server; written by one writer, through `rules.process` only."""
 
-    __slots__ = ("accounts", "counts", "dirty", "gaps", "hold", "link", "server", "unknown")
+    __slots__ = (
+        "accounts",
+        "almanac",
+        "counts",
+        "dirty",
+        "gaps",
+        "hold",
+        "link",
+        "server",
+        "unknown",
+        "unknown_symbols",
+    )
 
     def __init__(self, server: str = "") -> None:
         self.server = server
@@ -60,9 +73,16 @@ class Snapshot:
         self.dirty: list[Account] = []  # changed since the last drain, each once
         self.gaps: set[str] = set()  # accounts that need a REST read
         self.unknown: set[str] = set()  # ids seen that nobody added
+        self.unknown_symbols: set[str] = set()  # names of symbols that cannot be normalised, until the table has them
+        self.almanac = Almanac(Market(ts=EPOCH, revision=""))
         self.hold: Hold | None = None  # asked about each message after a hole; True: it comes again, in its place
         self.counts = Counts()
         self.link = LinkState()
+
+    @property
+    def market(self) -> Market:
+        """What is known of the server's markets: news, holidays, names of symbols."""
+        return self.almanac.market
 
     def add(
         self,
@@ -73,13 +93,20 @@ class Snapshot:
         public_id: str | None = None,
         initial_balance: int | None = None,
         state: AccountState | None = None,
+        created: datetime | None = None,
     ) -> Account:
-        """Watch an account; `state` restores one that was dumped. An account already there is replaced."""
+        """Watch an account; `state` restores one that was dumped. An account already there is replaced.
+
+        `created`: when the challenge began; left out, with its first frame. A state that was dumped under other rules
+        is adapted to these; ValueError for one of an earlier release, which cannot be.
+        """
         if state is None:
             size = rule_set.initial_balance if initial_balance is None else initial_balance
-            state = fresh_state(rule_set, challenge, size)
-        elif len(state.rules) != len(rule_set.loss_rules) or state.rule_set_version != rule_set.version:
-            raise ValueError(f"{account_id}: its state belongs to version {state.rule_set_version} of another rule set")
+            state = fresh_state(rule_set, challenge, size, created)
+        else:
+            self._fit(account_id, state, rule_set)
+            state.created_at = state.created_at or created
+            self.unknown_symbols.update(name for name in state.unknown_symbols if name not in self.market.symbols)
         if state.link_seen is not None:
             self.link.saw(state.link_seen)
         if state.now is not None and (self.link.now is None or state.now > self.link.now):
@@ -92,6 +119,22 @@ class Snapshot:
         self.unknown.discard(account_id)
         account.touch()
         return account
+
+    def _fit(self, account_id: str, state: AccountState, rule_set: RuleSet) -> None:
+        if fits(state, rule_set):
+            name_rules(state, rule_set)
+            return
+        equity = state.equity if rule_set.count_credit else state.equity - state.credit
+        newest = [ts for ts in (state.now, state.last_ts, self.link.now) if ts is not None]
+        try:
+            adapt(state, rule_set, equity, max(newest, default=None))
+        except ValueError as error:
+            raise ValueError(f"{account_id}: {error}") from None
+
+    def set_market(self, market: Market) -> None:
+        """Take what the firm says of the server's markets; it replaces what was said before."""
+        self.almanac = Almanac(market)
+        self.unknown_symbols.difference_update(market.symbols)
 
     def remove(self, account_id: str) -> None:
         """Stop watching an account."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from monitoring.engine.messages import AccountUpdate
 from monitoring.engine.rules import levels, process
-from monitoring.engine.rules.day import advance
+from monitoring.engine.rules.timers import advance
 from monitoring.engine.rules.forecast import at_reset
 from monitoring.engine.ruleset import parse_rule_set
 from monitoring.engine.snapshot import Account, Snapshot

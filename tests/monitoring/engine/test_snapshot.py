@@ -12,7 +12,7 @@ from monitoring.engine.messages import AccountFigures, AccountUpdate, Position, 
 from monitoring.engine.rules import process, readings, refuse
 from monitoring.engine.ruleset import parse_rule_set
 from monitoring.engine.snapshot import AccountState, Snapshot
-from tests.monitoring.engine.conftest import DAILY, T0, Desk, document, kinds
+from tests.monitoring.engine.conftest import DAILY, STATIC, T0, Desk, document, kinds
 
 
 def position(ident: str = "pos_1", volume: float = 1.0) -> Position:
@@ -195,10 +195,34 @@ def test_state_survives_msgpack_with_a_breach_in_it(desk: Desk) -> None:
     assert restored.lowest_equity == 9300000
 
 
-def test_a_state_of_another_rule_set_is_refused(desk: Desk) -> None:
-    other = parse_rule_set(document(DAILY, version=4))
-    with pytest.raises(ValueError, match="another rule set"):
-        Snapshot().add("acc_1", other, state=desk.account.dump())
+def test_a_state_of_other_rules_is_adapted_to_these(desk: Desk) -> None:
+    desk.update(96000)
+    other = parse_rule_set(document(STATIC, DAILY | {"amount": {"percent": "4", "of": "initial"}}, version=4))
+    account = Snapshot().add("acc_1", other, state=desk.account.dump())
+    assert (account.state.rule_set_version, account.state.generation) == (4, 1)
+    assert [(memory.of, memory.step) for memory in account.state.rules] == [
+        ("max_loss:static#0", 0),
+        ("daily_loss#0", 1),
+    ]
+
+
+def test_a_state_of_another_version_of_the_same_limits_only_takes_its_number(desk: Desk) -> None:
+    account = Snapshot().add("acc_1", parse_rule_set(document(version=4)), state=desk.account.dump())
+    assert (account.state.rule_set_version, account.state.generation) == (4, 0)
+
+
+def test_a_state_that_does_not_say_whose_memory_it_is_serves_its_own_version_only(desk: Desk) -> None:
+    desk.update(96000)
+    state = desk.account.dump()
+    state.rule_set_digest = ""
+    for memory in state.rules:
+        memory.of = ""
+    with pytest.raises(ValueError, match=r"acc_1: .*another rule set"):
+        Snapshot().add("acc_1", parse_rule_set(document(DAILY, version=4)), state=state)
+    others = ({"rule": "max_positions", "positions": 3}, {"rule": "inactivity", "days": 30})
+    account = Snapshot().add("acc_1", parse_rule_set(document(DAILY, STATIC, *others)), state=state)
+    assert [memory.of for memory in account.state.rules] == ["daily_loss#0", "max_loss:static#0"]
+    assert [memory.of for memory in account.state.others] == ["max_positions#0", "inactivity#0"]
 
 
 def test_an_event_that_no_rule_reads_takes_its_number_only(desk: Desk) -> None:

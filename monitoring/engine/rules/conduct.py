@@ -1,0 +1,273 @@
+"""Limits on how is traded: symbols, hours, news, deadlines, stops; docs/rules.md, sections 3 and 4.
+
+Deals are judged when they are seen, by their own time; deadlines and stops when time has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from monitoring.engine.events import Event, EventKind
+from monitoring.engine.market import affects, inside
+from monitoring.engine.messages import NewsEvent
+from monitoring.engine.rules.exposure import known_names, sleeps
+from monitoring.engine.rules.findings import Finding
+from monitoring.engine.rules.judge import key
+from monitoring.engine.ruleset.model import FlatBy, NewsWindow, StopLossRequired, Symbols, TradingHours
+from monitoring.engine.snapshot import Account, Deal, OtherMemory
+
+TOLD_KEPT = 64
+AFTER = timedelta(microseconds=1)  # a stop that comes in the very last moment is in time
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+class Told(NamedTuple):
+    """What the deals of one message come to: names that cannot be judged, and violations."""
+
+    refused: list[Event]
+    findings: list[Finding]
+
+
+def judge_deals(account: Account, deals: Iterable[Deal], at: datetime) -> Told:
+    """Judge openings by symbol and hour, openings and closings by the news."""
+    told = Told([], [])
+    for deal in deals:
+        for rule, memory in zip(account.rule_set.others, account.state.others, strict=True):
+            if sleeps(account, rule):
+                continue
+            if isinstance(rule, Symbols):
+                if deal.first_seen:
+                    judge_symbol(account, rule, memory, deal.position, deal.symbol, at, told)
+            elif not deal.traded:
+                continue
+            elif isinstance(rule, TradingHours):
+                if not deal.closing:
+                    told.findings.extend(_hours(rule, memory, deal, at))
+            elif isinstance(rule, NewsWindow):
+                told.findings.extend(_news(account, rule, memory, deal, at))
+    return told
+
+
+# --- symbols ---
+
+
+def judge_symbol(
+    account: Account, rule: Symbols, memory: OtherMemory, position: str, symbol: str, at: datetime, told: Told
+) -> None:
+    """Judge the symbol of a position, once; a name that cannot be normalised is told to the desk, once."""
+    state = account.state
+    memory.told = [ident for ident in memory.told if ident in account.positions]
+    if position in memory.told:
+        return
+    name = account.owner.almanac.base_name(symbol, rule.allow | rule.deny)
+    if name is None:
+        account.owner.unknown_symbols.add(symbol)
+        if symbol not in state.unknown_symbols:
+            state.unknown_symbols.append(symbol)
+            del state.unknown_symbols[:-TOLD_KEPT]
+            told.refused.append(_unknown(account, rule, symbol, at))
+        return
+    if name in rule.deny:
+        reason = f"position {position} is of {symbol}: {name} is denied"
+    elif rule.allow and name not in rule.allow:
+        reason = f"position {position} is of {symbol}: {name} is not among the symbols that are allowed"
+    else:
+        return
+    memory.told.append(position)
+    told.findings.append(Finding(rule, memory, at, position, reason, (position,)))
+
+
+def _unknown(account: Account, rule: Symbols, symbol: str, at: datetime) -> Event:
+    return Event(
+        key=key(account, rule.index, EventKind.REFUSED.value, symbol),
+        at=at,
+        account=account.id,
+        event=EventKind.REFUSED,
+        rule=rule.rule,
+        rule_set_version=account.rule_set.version,
+        digits=account.rule_set.digits,
+        reason=f"the symbol {symbol} has no known base name: set it on the server's table",
+    )
+
+
+# --- hours ---
+
+
+def _hours(rule: TradingHours, memory: OtherMemory, deal: Deal, at: datetime) -> list[Finding]:
+    if inside(rule.windows, rule.zone, deal.at):
+        return []
+    local = deal.at.astimezone(ZoneInfo(rule.zone))
+    when = f"{_WEEKDAYS[local.weekday()]} {local:%Y-%m-%d %H:%M:%S} {rule.zone}"
+    reason = f"position {deal.position} of {deal.symbol} was opened on {when}, outside the trading hours"
+    return [Finding(rule, memory, at, deal.position, reason, (deal.position,))]
+
+
+# --- news ---
+
+
+def _news(account: Account, rule: NewsWindow, memory: OtherMemory, deal: Deal, at: datetime) -> list[Finding]:
+    almanac = account.owner.almanac
+    around = almanac.news_between(
+        deal.at - timedelta(minutes=rule.after_minutes), deal.at + timedelta(minutes=rule.before_minutes)
+    )
+    if not around:
+        return []
+    name = almanac.base_name(deal.symbol, known_names(account.rule_set))
+    found = [event for event in around if _concerns(event, rule, deal, name)]
+    if not found:
+        return []
+    nearest = min(found, key=lambda event: (abs(event.at - deal.at), event.at, event.id))
+    last = f"{deal.position}.{deal.number}" if deal.closing else deal.position
+    verb = "closed" if deal.closing else "opened"
+    reason = (
+        f"position {deal.position} of {deal.symbol} was {verb} at {_clock(deal.at)}, {_distance(deal.at, nearest)}: "
+        f"from {rule.before_minutes} min before to {rule.after_minutes} min after it this is not allowed"
+    )
+    return [Finding(rule, memory, at, last, reason, (deal.position,), almanac.revision)]
+
+
+def _concerns(event: NewsEvent, rule: NewsWindow, deal: Deal, name: str | None) -> bool:
+    if event.impact not in rule.impact or not affects(event, name, rule.scope):
+        return False
+    if not deal.closing or rule.exempt_hours is None or deal.opened_at is None:
+        return True
+    return deal.opened_at > event.at - timedelta(hours=rule.exempt_hours)
+
+
+def _distance(at: datetime, event: NewsEvent) -> str:
+    seconds = (at - event.at).total_seconds()
+    name = f"{event.currency} {event.title or event.id} of {_clock(event.at)}"
+    return f"{abs(seconds):.0f} s {'after' if seconds >= 0 else 'before'} {name}"
+
+
+# --- deadlines ---
+
+
+def judge_deadlines(account: Account, at: datetime) -> list[Finding]:
+    """Judge every `flat_by` as it stands at an instant: a warning before the deadline, open positions after it."""
+    findings: list[Finding] = []
+    for rule, memory in zip(account.rule_set.others, account.state.others, strict=True):
+        if isinstance(rule, FlatBy) and account.positions:
+            findings += _announced(account, rule, memory, at)
+            late = _late(account, rule, memory, at)
+            findings += [late] if late is not None else []
+    return findings
+
+
+def judge_latecomers(account: Account, at: datetime) -> list[Finding]:
+    """Judge what was opened after a deadline: each position by itself."""
+    findings: list[Finding] = []
+    for rule, memory in zip(account.rule_set.others, account.state.others, strict=True):
+        if isinstance(rule, FlatBy) and account.positions and (late := _late(account, rule, memory, at)) is not None:
+            findings += [_one_of(late, ident) for ident in late.positions]
+    return findings
+
+
+def _announced(account: Account, rule: FlatBy, memory: OtherMemory, at: datetime) -> list[Finding]:
+    almanac = account.owner.almanac
+    deadline = almanac.deadline(rule, account.rule_set.trading_week, at)
+    if deadline is None or not rule.warn_minutes or memory.warned == (name := _clock(deadline.at)):
+        return []
+    if not deadline.at - timedelta(minutes=rule.warn_minutes) <= at < deadline.at:
+        return []
+    memory.warned = name
+    reason = f"{_counted(len(account.positions))} open: the account must be flat by {_local(deadline.at, rule)}"
+    return [Finding(rule, memory, at, name, reason, tuple(account.positions), almanac.revision, warning=True)]
+
+
+def _late(account: Account, rule: FlatBy, memory: OtherMemory, at: datetime) -> Finding | None:
+    """What is open past the deadline and was not told of."""
+    almanac = account.owner.almanac
+    deadline = almanac.deadline(rule, account.rule_set.trading_week, at)
+    if deadline is None or at < deadline.at or sleeps(account, rule):
+        return None
+    name = _clock(deadline.at)
+    if memory.deadline != name:
+        memory.deadline, memory.told = name, []
+    late = tuple(ident for ident in account.positions if ident not in memory.told)
+    if not late:
+        return None
+    last = f"{name}.{late[0]}" if memory.told else name  # the deadline itself was told before
+    memory.told = [*(ident for ident in memory.told if ident in account.positions), *late]
+    reason = f"{_counted(len(late))} open after {_local(deadline.at, rule)}, by when the account had to be flat"
+    return Finding(rule, memory, at, last, reason, late, almanac.revision)
+
+
+def _one_of(late: Finding, ident: str) -> Finding:
+    deadline = late.memory.deadline
+    words = late.reason.partition(" open after ")[2]
+    return late._replace(
+        last=f"{deadline}.{ident}", reason=f"position {ident} is open after {words}", positions=(ident,)
+    )
+
+
+def _counted(number: int) -> str:
+    return "1 position is" if number == 1 else f"{number} positions are"
+
+
+def _local(instant: datetime, rule: FlatBy) -> str:
+    local = instant.astimezone(ZoneInfo(rule.zone))
+    return f"{_WEEKDAYS[local.weekday()]} {local:%Y-%m-%d %H:%M} {rule.zone}"
+
+
+# --- stops ---
+
+
+def judge_stops(account: Account, before: datetime, at: datetime | None = None) -> list[Finding]:
+    """Look for the stops that were due before an instant: each finding bears the instant it was due, or `at`.
+
+    A position is looked at once.
+    """
+    findings: list[Finding] = []
+    for rule, memory in zip(account.rule_set.others, account.state.others, strict=True):
+        if not isinstance(rule, StopLossRequired) or not memory.awaiting:
+            continue
+        for ident in [ident for ident in memory.awaiting if stop_due(account, rule, ident) < before]:
+            memory.awaiting.remove(ident)
+            position = account.positions[ident]
+            if position.sl or sleeps(account, rule):
+                continue
+            due = stop_due(account, rule, ident)
+            reason = f"position {ident} of {position.symbol} has no stop {rule.within_seconds} s after it was opened"
+            findings.append(Finding(rule, memory, at or due, ident, reason, (ident,)))
+    return findings
+
+
+def stop_due(account: Account, rule: StopLossRequired, position: str) -> datetime:
+    """Return the last instant at which a position's stop is in time."""
+    opened = account.positions[position].open_time
+    assert opened is not None  # `positions.hold` dates every position
+    return opened + timedelta(seconds=rule.within_seconds)
+
+
+def await_stops(account: Account, rule: StopLossRequired, memory: OtherMemory) -> None:
+    """Look at every open position of the challenge: the rule is new."""
+    created = account.state.created_at
+    memory.awaiting = [
+        ident
+        for ident, position in account.positions.items()
+        if position.open_time is not None and (created is None or position.open_time >= created)
+    ]
+
+
+def next_call(account: Account, after: datetime) -> datetime | None:
+    """Return the first instant after `after` at which a deadline, a warning or a stop is due."""
+    if not account.positions:
+        return None
+    calls = []
+    for rule, memory in zip(account.rule_set.others, account.state.others, strict=True):
+        if isinstance(rule, FlatBy):
+            call = account.owner.almanac.next_call(rule, account.rule_set.trading_week, after)
+            if call is not None:
+                calls.append(call)
+        elif isinstance(rule, StopLossRequired):
+            dues = (stop_due(account, rule, ident) + AFTER for ident in memory.awaiting)
+            calls += [due for due in dues if due > after]
+    return min(calls, default=None)
+
+
+def _clock(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z"

@@ -1,0 +1,114 @@
+"""Positions as they are opened, changed and closed: what is held, and which deals that makes.
+
+A position's opening time is what the upstream states, else the time of the message that first showed it; from then on
+it is known by that time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from msgspec.structs import asdict, replace
+
+from monitoring.engine.messages import ClosedPosition, Position, with_volume
+from monitoring.engine.rules import objectives
+from monitoring.engine.ruleset.model import StopLossRequired
+from monitoring.engine.snapshot import Account, Deal
+
+GONE_KEPT = 64  # ids of closed positions remembered, for a reading that crossed with their closing
+_NOT_THE_TRADER = frozenset({"risk_engine", "manual", "so"})  # reasons of closings that RiskDesk or the broker made
+
+
+def hold(account: Account, position: Position, ts: datetime) -> list[Deal]:
+    """Take a position of a frame; returns its opening if it was not known."""
+    if position.id in account.positions:
+        account.positions[position.id] = _dated(account, position, ts)
+        return []
+    account.state.open_positions = max(account.state.open_positions, len(account.positions)) + 1
+    return [_open(account, _dated(account, position, ts))]
+
+
+def close(account: Account, closed: ClosedPosition, ts: datetime) -> list[Deal]:
+    """Take a closing, whole or in part; returns it."""
+    state, at = account.state, closed.close_time or ts
+    held = account.positions.get(closed.id)
+    objectives.closed(account, closed, at)
+    state.closings += 1
+    deal = Deal(
+        position=closed.id,
+        symbol=closed.symbol,
+        at=at,
+        opened_at=closed.open_time if held is None else held.open_time,
+        closing=True,
+        traded=closed.reason not in _NOT_THE_TRADER,
+        number=state.closings,
+    )
+    if closed.remaining_volume > 0:
+        if held is not None:
+            account.positions[closed.id] = with_volume(held, closed.remaining_volume)
+        return [deal]
+    known = account.positions.pop(closed.id, None)
+    if known is not None or state.open_positions > len(account.positions):
+        state.open_positions = max(state.open_positions - 1, len(account.positions))
+    _forget(account, closed.id)
+    return [deal]
+
+
+def take_reading(account: Account, positions: Iterable[Position], ts: datetime, *, watched: bool) -> list[Deal]:
+    """Let a reading replace what is held; returns the openings of what was not known.
+
+    `watched`: it is not the first word on the account, so that what it shows anew was opened since the word before.
+
+    What is missing in it was closed, nobody knows when and why: a day on which it was opened and now is gone counts as
+    one of opening and closing, no other rule asks for it.
+    """
+    listed = {position.id: position for position in positions}
+    for ident in [ident for ident in account.positions if ident not in listed]:
+        held = account.positions[ident]
+        objectives.closed(account, ClosedPosition(**asdict(held)), ts)
+        del account.positions[ident]
+        _forget(account, ident)
+    deals = []
+    known, account.positions = account.positions, {}
+    for position in listed.values():
+        dated = _dated(account, position, ts, known.get(position.id))
+        if position.id in known:
+            account.positions[position.id] = dated
+        else:
+            deals.append(_open(account, dated, traded=watched or position.open_time is not None))
+    account.state.open_positions = len(account.positions)
+    return deals
+
+
+def _dated(account: Account, position: Position, ts: datetime, held: Position | None = None) -> Position:
+    if position.open_time is not None:
+        return position
+    held = held or account.positions.get(position.id)
+    return replace(position, open_time=ts if held is None or held.open_time is None else held.open_time)
+
+
+def _open(account: Account, position: Position, *, traded: bool = True) -> Deal:
+    """Hold a position that is new to us; one that was open before the challenge began is no deal of it."""
+    state, at = account.state, position.open_time
+    assert at is not None
+    first = position.id not in state.gone
+    traded = traded and first and (state.created_at is None or at >= state.created_at)
+    account.positions[position.id] = position
+    if traded:
+        objectives.opened(account, position, at)
+        for rule, memory in zip(account.rule_set.others, state.others, strict=True):
+            if isinstance(rule, StopLossRequired):
+                memory.awaiting.append(position.id)
+    return Deal(position=position.id, symbol=position.symbol, at=at, opened_at=at, first_seen=first, traded=traded)
+
+
+def _forget(account: Account, ident: str) -> None:
+    """Keep nothing of a closed position but that it was there."""
+    state = account.state
+    state.closing.pop(ident, None)
+    state.gone.append(ident)
+    del state.gone[:-GONE_KEPT]
+    for memory in state.others:
+        if ident in memory.awaiting:
+            memory.awaiting.remove(ident)

@@ -1,0 +1,84 @@
+"""What an account remembers of its rules: at the start of a challenge, and when its rules change under it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from monitoring.engine.ruleset import RuleSet
+from monitoring.engine.snapshot.state import AccountState, Breach, OtherMemory, RuleState
+from monitoring.engine.trading_day import next_reset
+
+
+def fresh_state(
+    rule_set: RuleSet, challenge: str, initial_balance: int, created: datetime | None = None
+) -> AccountState:
+    """Return the state of an account before its first frame: on the first day REF = S, and H starts at S."""
+    return AccountState(
+        challenge=challenge,
+        initial_balance=initial_balance,
+        rule_set_version=rule_set.version,
+        rule_set_digest=rule_set.digest,
+        day_start_balance=initial_balance,
+        day_start_equity=initial_balance,
+        peak=initial_balance,
+        rules=[_mark(rule_set.identities[rule.index], initial_balance) for rule in rule_set.loss_rules],
+        others=[OtherMemory(of=rule_set.identities[rule.index]) for rule in rule_set.others],
+        created_at=created,
+    )
+
+
+def fits(state: AccountState, rule_set: RuleSet) -> bool:
+    """Whether a state was made under these very limits; the number of the version aside."""
+    if state.rule_set_digest:
+        return state.rule_set_digest == rule_set.digest
+    return state.rule_set_version == rule_set.version and len(state.rules) == len(rule_set.loss_rules)
+
+
+def adapt(state: AccountState, rule_set: RuleSet, equity: int, now: datetime | None) -> None:
+    """Make a state fit another rule set: `docs/rules.md`, section 6. `equity`: risk equity now, in minor units.
+
+    A rule keeps its memory if its identity is the same; ValueError for a state that does not say whose memory it is.
+    """
+    if not all(mark.of for mark in state.rules) or not all(memory.of for memory in state.others):
+        raise ValueError(f"its state belongs to version {state.rule_set_version} of another rule set")
+    marks, memories = {mark.of: mark for mark in state.rules}, {memory.of: memory for memory in state.others}
+    size, names = state.initial_balance, rule_set.identities
+    state.breach = _moved(state.breach, rule_set)
+    state.pause = _moved(state.pause, rule_set)
+    state.rules = [marks.get(names[rule.index]) or _mark(names[rule.index], size) for rule in rule_set.loss_rules]
+    for mark in state.rules:
+        mark.step = min(mark.step, len(rule_set.warn_at))
+    state.others = [memories.get(names[rule.index]) or OtherMemory(of=names[rule.index]) for rule in rule_set.others]
+    state.peak = max(state.peak, equity)
+    state.rule_set_version, state.rule_set_digest = rule_set.version, rule_set.digest
+    state.generation += 1
+    state.pending = True
+    if now is not None and state.next_reset is not None:
+        state.next_reset = next_reset(now, rule_set.reset)
+        if state.paused_until is not None:
+            state.paused_until = state.next_reset
+
+
+def name_rules(state: AccountState, rule_set: RuleSet) -> None:
+    """Write into a state that fits whose memory is whose: one of an earlier release does not say it."""
+    if not state.rule_set_digest:  # of a release that knew the loss rules only
+        state.others = [OtherMemory() for _ in rule_set.others]
+    for rule, mark in zip(rule_set.loss_rules, state.rules, strict=True):
+        mark.of = rule_set.identities[rule.index]
+    for other, memory in zip(rule_set.others, state.others, strict=True):
+        memory.of = rule_set.identities[other.index]
+    state.rule_set_version, state.rule_set_digest = rule_set.version, rule_set.digest
+
+
+def _mark(of: str, size: int) -> RuleState:
+    return RuleState(high=size, high_before=size, of=of)
+
+
+def _moved(facts: Breach | None, rule_set: RuleSet) -> Breach | None:
+    """A breach stays a breach; `index` says where its rule stands now, -1 if it is gone."""
+    if facts is None:
+        return None
+    names = rule_set.identities
+    return replace(facts, index=names.index(facts.of) if facts.of in names else -1)
