@@ -36,6 +36,7 @@ from monitoring.engine.snapshot.state import OtherMemory
 
 _OK, _VIOLATED = StandingState.OK, StandingState.VIOLATED
 _HOURS_KEPT = 4096  # opening times, and rules, of which is known whether they lie within the hours
+_NO_NAMES: frozenset[str] = frozenset()
 _LOOKS_AHEAD = timedelta(days=7)  # how far the next announcement that matters is looked for
 
 
@@ -46,13 +47,24 @@ class View(NamedTuple):
     now: datetime
     almanac: Almanac
     positions: tuple[Position, ...]
-    lots: tuple[int, ...]  # of each position, in hundred-millionths
+    lots: list[int]  # of each position, in hundred-millionths
+    opened: list[tuple[datetime, Position]]  # those of the challenge, with their opening times
+    names: dict[str, str | None]  # base names of the open symbols
 
 
 def view(account: Account, now: datetime) -> View:
-    """Return the account's positions with their lots, under the almanac of its server."""
-    positions = tuple(account.positions.values())
-    return View(account, now, account.owner.almanac, positions, tuple([lot_units(held.volume) for held in positions]))
+    """Return the account's positions, their lots and names, under the almanac of its server."""
+    positions, almanac = tuple(account.positions.values()), account.owner.almanac
+    lots = [lot_units(held.volume) for held in positions]
+    created = account.state.created_at
+    opened = [
+        (held.open_time, held)
+        for held in positions
+        if held.open_time is not None and (created is None or held.open_time >= created)
+    ]
+    known = known_names(account.rule_set) if positions else _NO_NAMES
+    names = {raw: almanac.base_name(raw, known) for raw in {held.symbol for held in positions}}
+    return View(account, now, almanac, positions, lots, opened, names)
 
 
 def largest_position(seen: View, rule: MaxLotsPerPosition, memory: OtherMemory) -> Standing:
@@ -86,7 +98,7 @@ def position_count(seen: View, rule: MaxPositions, memory: OtherMemory) -> Stand
 def symbols(seen: View, rule: Symbols, memory: OtherMemory) -> Standing:
     """Whether every open symbol may be traded; one whose name cannot be told is in doubt."""
     known, wrong, unknown = rule.allow | rule.deny, [], []
-    for raw in dict.fromkeys([held.symbol for held in seen.positions]):
+    for raw in sorted(seen.names):
         base = seen.almanac.base_name(raw, known)
         if base is None:
             unknown.append(raw)
@@ -148,12 +160,8 @@ def news(seen: View, rule: NewsWindow, memory: OtherMemory) -> Standing:
 
 def stops(seen: View, rule: StopLossRequired, memory: OtherMemory) -> Standing:
     """How many open positions have no stop, and when the next of them must have one."""
-    created, within = seen.account.state.created_at, timedelta(seconds=rule.within_seconds)
-    bare = [
-        (held.open_time + within, held.id)
-        for held in seen.positions
-        if not held.sl and held.open_time is not None and (created is None or held.open_time > created)
-    ]
+    within = timedelta(seconds=rule.within_seconds)
+    bare = [(at + within, held.id) for at, held in seen.opened if not held.sl]
     late = [name for deadline, name in bare if deadline < seen.now]
     due = min((deadline for deadline, _ in bare if deadline >= seen.now), default=None)
     reason = "every open position has a stop" if seen.positions else "no position is open"
@@ -215,21 +223,11 @@ def _net(seen: View) -> int:
     """Lots bought less lots sold of each symbol, without their signs, summed."""
     sums: defaultdict[str, int] = defaultdict(int)
     for held, units in zip(seen.positions, seen.lots, strict=True):
-        sums[held.symbol] += -units if held.type.upper().startswith("SELL") else units
+        sums[held.symbol] += -units if held.type[:4].upper() == "SELL" else units
     nets: defaultdict[str, int] = defaultdict(int)
     for raw, units in sums.items():
-        nets[seen.almanac.base_name(raw, known_names(seen.account.rule_set)) or raw] += units
+        nets[seen.names[raw] or raw] += units
     return sum(map(abs, nets.values()))
-
-
-def _opened(seen: View) -> list[tuple[datetime, Position]]:
-    """The open positions of the challenge with their opening times."""
-    created = seen.account.state.created_at
-    return [
-        (held.open_time, held)
-        for held in seen.positions
-        if held.open_time is not None and (created is None or held.open_time >= created)
-    ]
 
 
 _known_hours: dict[int, tuple[TradingHours, dict[datetime, bool]]] = {}
@@ -243,7 +241,7 @@ def _opened_outside(seen: View, rule: TradingHours) -> list[str]:
             _known_hours.clear()
         kept = _known_hours[id(rule)] = (rule, {})
     known, found = kept[1], []
-    for at, held in _opened(seen):
+    for at, held in seen.opened:
         within = known.get(at)
         if within is None:
             within = known[at] = inside(rule.windows, rule.zone, at)
@@ -254,38 +252,31 @@ def _opened_outside(seen: View, rule: TradingHours) -> list[str]:
 
 def _opened_within(seen: View, rule: NewsWindow) -> list[str]:
     """Ids of open positions that were opened in the window of an announcement, by the calendar as it is now."""
-    opened = _opened(seen)
-    if not opened:
+    if not seen.opened:
         return []
     before, after = timedelta(minutes=rule.before_minutes), timedelta(minutes=rule.after_minutes)
-    instants = [at for at, _ in opened]
-    around = seen.almanac.news_between(min(instants) - after, max(instants) + before)
-    events = [event for event in around if event.impact in rule.impact]
-    if not events:
-        return []
-    known = known_names(seen.account.rule_set)
-    return [
-        held.id
-        for at, held in opened
-        if any(
-            event.at - before <= at <= event.at + after
-            and affects(event, seen.almanac.base_name(held.symbol, known), rule.scope)
-            for event in events
-        )
-    ]
+    instants = [at for at, _ in seen.opened]
+    found: dict[str, None] = {}
+    for event in seen.almanac.news_between(min(instants) - after, max(instants) + before):
+        if event.impact in rule.impact and (concerned := _concerned(seen, event, rule.scope)):
+            first, last = event.at - before, event.at + after
+            for at, held in seen.opened:
+                if first <= at <= last and held.symbol in concerned:
+                    found[held.id] = None
+    return list(found)
+
+
+def _concerned(seen: View, event: NewsEvent, scope: str) -> list[str]:
+    """The open symbols that an announcement affects."""
+    return [raw for raw, base in seen.names.items() if affects(event, base, scope)]
 
 
 def _coming(seen: View, rule: NewsWindow) -> NewsEvent | None:
     """The announcement whose window runs now or comes next, of those that concern an open symbol (all, if flat)."""
     first = seen.now - timedelta(minutes=rule.after_minutes)
-    ahead = [
-        event for event in seen.almanac.news_between(first, seen.now + _LOOKS_AHEAD) if event.impact in rule.impact
-    ]
-    if not ahead or not seen.positions or rule.scope == "all":
-        return ahead[0] if ahead else None
-    known = known_names(seen.account.rule_set)
-    bases = {seen.almanac.base_name(raw, known) for raw in {held.symbol for held in seen.positions}}
-    return next((event for event in ahead if any(affects(event, base, rule.scope) for base in bases)), None)
+    ahead = seen.almanac.news_between(first, seen.now + _LOOKS_AHEAD)
+    listed = (event for event in ahead if event.impact in rule.impact)
+    return next((event for event in listed if not seen.positions or _concerned(seen, event, rule.scope)), None)
 
 
 def _some(names: Iterable[str]) -> str:

@@ -272,9 +272,9 @@ def test_the_rule_that_failed_the_account_shows_it() -> None:
         open_position(desk, name)
     for name in ("p1", "p2"):
         close_position(desk, name)
-    found = only(desk)
-    assert (found.state, found.value) == ("violated", "0 positions")
-    assert found.reason == desk.account.state.breach.reason if desk.account.state.breach else False
+    found, facts = only(desk), desk.account.breach_event
+    assert facts is not None
+    assert (found.state, found.value, found.reason) == ("violated", "0 positions", facts.reason)
 
 
 def test_the_key_moves_with_what_standings_rest_on_and_not_with_equity() -> None:
