@@ -1,4 +1,4 @@
-"""What must be done at the upstream about a breach: pure decisions, level-triggered, safe to repeat."""
+"""What must be done at the upstream about a breach or a violation: pure decisions, level-triggered, safe to repeat."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class CommandKind(StrEnum):
     """What can be asked of an upstream."""
 
     CLOSE_ALL = "close_all"
+    CLOSE_POSITION = "close_position"
     LOCK = "lock"
     UNLOCK = "unlock"
 
@@ -30,11 +31,16 @@ class Command:
     reason: str  # carries the event's key, so that a lock read back from the upstream says why it stands
     event_key: str
     until: datetime | None = None
+    position: str = ""  # CLOSE_POSITION: which
 
 
 def decide(event: Event, account: Account) -> tuple[Command, ...]:
-    """Return what a breach demands at once: flat and locked; nothing for any other event or under review."""
-    if event.event is not EventKind.BREACHED or account.review or event.consequence not in {"fail", "pause"}:
+    """Return what an event demands at once: flat and locked, or some positions closed; nothing under review."""
+    if account.review:
+        return ()
+    if event.event is EventKind.VIOLATED and event.consequence == "close":
+        return tuple(_close_position(account, event.key, ident) for ident in event.positions if _waits(account, ident))
+    if event.event is not EventKind.BREACHED or event.consequence not in {"fail", "pause"}:
         return ()
     until = account.paused_until if event.consequence == "pause" else None
     return (_close_all(account, event.key), _lock(account, event.key, until))
@@ -46,7 +52,7 @@ def outstanding(account: Account) -> tuple[Command, ...]:
         return ()
     facts = _standing(account)
     if facts is None:
-        return _unlock(account)
+        return _unlock(account) + _closings(account)
     until = None if facts.consequence == "fail" else account.paused_until
     commands = []
     if not account.is_flat:
@@ -65,6 +71,27 @@ def _standing(account: Account) -> Breach | None:
     if account.breach_event is not None:
         return account.breach_event
     return account.pause_event if account.paused_until is not None else None
+
+
+def _waits(account: Account, position: str) -> bool:
+    """Whether a position has to go and is still there; one that must go with all the others is not asked for alone."""
+    return position in account.positions and not account.must_be_flat
+
+
+def _closings(account: Account) -> tuple[Command, ...]:
+    closing = account.state.closing
+    return tuple(_close_position(account, closing[ident], ident) for ident in closing if _waits(account, ident))
+
+
+def _close_position(account: Account, event_key: str, position: str) -> Command:
+    return Command(
+        key=f"{event_key}:close:{position}",
+        account=account.id,
+        kind=CommandKind.CLOSE_POSITION,
+        reason=f"{_OURS}{event_key}",
+        event_key=event_key,
+        position=position,
+    )
 
 
 def _close_all(account: Account, event_key: str) -> Command:

@@ -120,12 +120,13 @@ def _count_soft_breach(account: Account, at: datetime) -> list[Event]:
     limits = [rule for rule in account.rule_set.others if isinstance(rule, SoftBreaches)]
     kept = max([_SOFT_KEPT, *(rule.allowed + 1 for rule in limits)])
     del state.soft_breaches[:-kept]
+    events = []
     for rule in limits:
         if state.breach is not None or (rule.consequence == "pause" and state.paused_until is not None):
             continue
         if (count := soft_breaches(account, rule)) > rule.allowed:
-            return [_stand(account, rule, at, _soft_words(rule, count))]
-    return []
+            events.append(_stand(account, rule, at, _soft_words(rule, count)))
+    return events
 
 
 def soft_breaches(account: Account, rule: SoftBreaches) -> int:
