@@ -26,6 +26,7 @@ from monitoring.engine.rules.progress import (
     goal_amount,
     idle_until,
     last_date,
+    last_profit,
     pairs,
     passable,
     targets,
@@ -89,6 +90,8 @@ def day_ends(account: Account, instant: datetime) -> None:
     state = account.state
     today = _today(account)
     today.profit = day_profit(account)
+    if state.last_day is None and state.day_start_ts is not None:
+        state.last_day = DayFacts(day=today.day - _DAY, profit=last_profit(account))
     before, totals = state.last_day, state.totals
     if before is not None:
         for rule, memory in pairs(account):

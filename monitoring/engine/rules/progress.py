@@ -61,14 +61,23 @@ def day_profit(account: Account) -> int:
     state = account.flush()
     if state.figures is None:
         return 0
-    before = state.last_day.profit if state.last_day is not None else 0
-    return state.balance - state.moved - state.initial_balance - state.totals.net - before
+    return state.balance - state.moved - state.initial_balance - state.totals.net - last_profit(account)
+
+
+def last_profit(account: Account) -> int:
+    """Return the closed profit of the day before the running one, 0 on the first day; in minor units.
+
+    A state of an earlier release knows no days: all that was made before the running day counts as made on one.
+    """
+    state = account.state
+    if state.last_day is not None or state.day_start_ts is None:
+        return state.last_day.profit if state.last_day is not None else 0
+    return state.day_start_balance - (state.moved - state.day_moves) - state.initial_balance
 
 
 def best_day(account: Account, rule: Consistency, *, running: bool = True) -> Best:
     """Return the best day and the total that its share is of, with or without the running day."""
-    state = account.state
-    totals, profits = state.totals, [state.last_day.profit] if state.last_day is not None else []
+    totals, profits = account.state.totals, [last_profit(account)]
     if running:
         profits.append(day_profit(account))
     best = max(totals.best, *profits, 0)

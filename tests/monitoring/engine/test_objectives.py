@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from monitoring.engine.events import Event
 from monitoring.engine.rules.progress import best_day, days_counted, last_date, pairs, passable
 from monitoring.engine.ruleset.model import Consistency, MinTradingDays, Step, TimeLimit
+from monitoring.engine.snapshot.state import Totals
 from tests.monitoring.engine.conftest import DAILY, Desk, kinds
 from tests.monitoring.engine.trade import close_position, desk_of, go, open_position, operate
 
@@ -335,6 +336,22 @@ def test_each_total_is_its_own(of: str, total: int) -> None:
     assert best_day(desk.account, rule) == (60000, total)
     assert best_day(desk.account, rule).above(Step(60000 - 1, total))
     assert not best_day(desk.account, rule).above(Step(60000, total))
+
+
+def test_what_an_earlier_release_knew_counts_as_one_day() -> None:
+    desk = desk_of(BEST)
+    balance(desk, 100600)
+    next_day(desk)
+    balance(desk, 100900)
+    state = desk.account.dump()
+    state.last_day, state.today, state.totals = None, None, Totals()
+    desk.account = desk.snapshot.add("acc_1", desk.rule_set, state=state)
+    for amount in (100900, 101000):
+        balance(desk, amount)
+        (rule,) = (rule for rule, _ in pairs(desk.account) if isinstance(rule, Consistency))
+        assert best_day(desk.account, rule) == (60000, int(amount * 100) - 10000000)
+        next_day(desk)
+        assert best_day(desk.account, rule) == (60000, int(amount * 100) - 10000000)
 
 
 # --- inactivity ---
