@@ -142,7 +142,9 @@ def _odd_steps(reader: Reader, steps: list[Decimal]) -> None:
     elif steps[-1] == 1:
         reader.warn("warn_at", "a step of 1 is the limit itself: that warning comes with the breach, or just before it")
     if steps and steps[0] < Decimal("0.5"):
-        reader.warn("warn_at", f"warns from {steps[0] * 100:f}% of a limit on: most accounts would stand warned")
+        reader.warn(
+            "warn_at", f"warns from {(steps[0] * 100).normalize():f}% of a limit on: most accounts would stand warned"
+        )
 
 
 def _rules(reader: Reader, digits: int) -> tuple[tuple[LossRule, ...], tuple[OtherRule, ...]]:

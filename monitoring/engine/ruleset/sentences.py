@@ -50,7 +50,7 @@ MEASURED = {"equity": "equity", "balance": "balance", "lower": "the lower of bal
 CONSEQUENCES = {
     "fail": "the challenge fails",
     "pause": "trading pauses until the next trading day",
-    "close": "what violates is closed",
+    "close": "positions that violate are closed",
     "flag": "a flag goes to the review queue",
     "delay": "the pass or payout is delayed",
 }
@@ -192,10 +192,10 @@ def _max_positions(rule: model.MaxPositions) -> str:
 def _symbols(rule: model.Symbols) -> str:
     conditions = []
     if rule.allow:
-        conditions.append(f"a position is opened in a symbol other than {_list(rule.allow - rule.deny)}")
+        conditions.append(f"in a symbol other than {_list(rule.allow - rule.deny)}")
     if rule.deny:
-        conditions.append(f"a position is opened in {_list(rule.deny)}")
-    return _when(rule, ", or ".join(conditions))
+        conditions.append(f"in {_list(rule.deny)}")
+    return _when(rule, f"a position is opened {', or '.join(conditions)}")
 
 
 def _trading_hours(rule: model.TradingHours) -> str:
