@@ -108,6 +108,12 @@ class Oracle:
                status: str, positions: int | None) -> bool:  # fmt: skip
         if not self._arrive(ts, seq):
             return False
+        self.take(ts, balance, equity, credit, status, positions)
+        return True
+
+    def take(self, ts: datetime, balance: Decimal, equity: Decimal, credit: Decimal,
+             status: str, positions: int | None) -> None:  # fmt: skip
+        """Take figures that came in time, and judge them."""
         self.balance, self.equity, self.credit, self.status = balance, equity, credit, status
         self.positions = self.positions if positions is None else positions
         self.updated = ts
@@ -124,7 +130,6 @@ class Oracle:
                 memory.high = max(memory.high, balance)
         self._freshness(ts, max(ts, self.clock or ts))
         self._judge(max(ts, started))
-        return True
 
     def operation(self, ts: datetime, seq: int | None, kind: str, amount: Decimal) -> None:
         if not self._arrive(ts, seq):
@@ -147,8 +152,8 @@ class Oracle:
                 memory.high += amount
                 memory.before += amount
             elif policy == "reset":
-                # Before the first figures the balance is S with what has moved it; the generated operations state none.
-                after = self.size + self.moves if self.updated is None else self.balance
+                # Before the first figures the balance is S with all that has moved it, on the days before as well.
+                after = self.start_balance + self.moves if self.updated is None else self.balance
                 memory.high = memory.before = after
             elif policy == "lock_at_initial" and rule["rule"] == "max_loss":
                 memory.at_initial = True
