@@ -1,6 +1,12 @@
 """The firm's calendar: news and holidays, imported as data, every revision kept."""
 
-from accounts.calendar.market import current_market, latest_revision, revision_at
+from accounts.calendar.market import (
+    current_market,
+    latest_revision,
+    market_events,
+    market_holidays,
+    revision_at,
+)
 from accounts.calendar.revisions import (
     Changes,
     compare_holidays,
@@ -37,6 +43,8 @@ __all__ = [
     "import_news",
     "import_news_csv",
     "latest_revision",
+    "market_events",
+    "market_holidays",
     "read_holidays",
     "read_holidays_csv",
     "read_news",

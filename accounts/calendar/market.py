@@ -34,8 +34,8 @@ def current_market(
     return Market(
         ts=at,
         revision=f"r{number}",
-        news=tuple(_event(one) for one in news),
-        holidays=_holidays(holidays),
+        news=market_events(news),
+        holidays=market_holidays(holidays),
         symbols=dict(SymbolName.objects.filter(server=found).values_list("raw", "base")),
     )
 
@@ -51,13 +51,17 @@ def revision_at(number: int) -> tuple[QuerySet[NewsAnnouncement], QuerySet[Marke
     return NewsAnnouncement.objects.filter(held), MarketHoliday.objects.filter(held)
 
 
-def _event(row: NewsAnnouncement) -> NewsEvent:
-    return NewsEvent(
-        id=row.uid, at=row.at, currency=row.currency, impact=row.impact, title=row.title, symbols=tuple(row.symbols)
+def market_events(rows: QuerySet[NewsAnnouncement]) -> tuple[NewsEvent, ...]:
+    """The announcements as the engine takes them."""
+    return tuple(
+        NewsEvent(
+            id=row.uid, at=row.at, currency=row.currency, impact=row.impact, title=row.title, symbols=tuple(row.symbols)
+        )
+        for row in rows
     )
 
 
-def _holidays(rows: QuerySet[MarketHoliday]) -> tuple[Holiday, ...]:
+def market_holidays(rows: QuerySet[MarketHoliday]) -> tuple[Holiday, ...]:
     """One a day; what is said of this very server counts before what is said of all."""
     days: dict[object, MarketHoliday] = {}
     for row in rows.order_by("day", "server_id"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from copy import deepcopy
 from typing import Any, cast
 
 from msgspec.structs import replace
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from monitoring.engine.events import Event
 from monitoring.engine.messages import Envelope, Market, Message, Resync
 from monitoring.engine.money import minor_units
-from monitoring.engine.rules import process, refuse
+from monitoring.engine.rules import change_rules, process, refuse
 from monitoring.engine.ruleset import RuleSet, parse_rule_set, with_initial
 from monitoring.engine.snapshot import Account, AccountState, Snapshot
 from monitoring.engine.tape.entries import (
@@ -30,19 +30,6 @@ from monitoring.engine.tape.entries import (
     Watch,
 )
 
-try:
-    from monitoring.engine.rules import change_rules
-except ImportError:  # until the engine has it
-
-    def change_rules(snapshot: Snapshot, account_id: str, rule_set: RuleSet, at: datetime) -> list[Event]:
-        """Take the account's rules away and give it others, its memory lost."""
-        account = snapshot.accounts[account_id]
-        snapshot.add(
-            account_id, rule_set, challenge=account.challenge, public_id=account.public_id,
-            initial_balance=account.initial_balance,
-        )  # fmt: skip
-        return []
-
 
 class RecordingError(Exception):
     """The recording cannot be played; the message says why."""
@@ -54,7 +41,7 @@ class Player:
     Without `rules` every account is judged by what the recording says. With them, by these, each account keeping its
     own S; where the recording begins in the middle of a challenge, what the account has been through is carried over.
     A file of frames without a head, as the upstream sends them, says no rules: there accounts appear with their first
-    frame. What `market` has under the names of `given` replaces what the recording says of it.
+    frame. `market` is known from the start; what it has under the names of `given` replaces what the recording says.
     """
 
     def __init__(
@@ -116,7 +103,7 @@ class Player:
             process(self.snapshot, self._market)
 
     def _open_market(self, market: Market) -> Sequence[Event]:
-        if self._market is not None:
+        if self._market is not None and self._given_names:
             given = {name: getattr(self._market, name) for name in self._given_names}
             market = replace(market, revision=f"{market.revision}+{self._market.revision}", **given)
         return process(self.snapshot, market)
@@ -131,13 +118,13 @@ class Player:
             self._keep(present)
         own, kept = self._own(entry), self._kept.pop(entry.account_id, None)
         if self._rules is None:
-            self._add(entry, own, entry.state)
+            self._add(entry, own, deepcopy(entry.state))
             return ()
         given = self._given(entry)
         if kept is not None and kept.challenge == entry.state.challenge and kept.last_seq == entry.state.last_seq:
             self._add(entry, given, kept)
             return ()
-        account = self._add(entry, own, entry.state)
+        account = self._add(entry, own, deepcopy(entry.state))
         if kept is not None and kept.challenge == entry.state.challenge and kept.breach is not None:
             account.flush().breach = kept.breach  # under these rules it had failed before the hole
             account.disturb()

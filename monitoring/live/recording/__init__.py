@@ -186,7 +186,7 @@ class Recording:
 
     def _begin(self, day: date) -> None:
         self._day = day
-        link, market = self.snapshot.link, getattr(self.snapshot, "market", None)
+        link, market = self.snapshot.link, self.snapshot.market
         self._put(
             day,
             Header(
@@ -194,7 +194,7 @@ class Recording:
                 reason=link.reason, seen=link.seen, now=link.now,
             ),
         )  # fmt: skip
-        if market is not None and market.revision:
+        if market.revision:
             self._put(day, market)
 
     def _turn(self, now: datetime) -> None:

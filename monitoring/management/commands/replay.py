@@ -202,6 +202,9 @@ def _event_line(event: Event) -> str:
             "day_start_balance": _money(event.day_start_balance, digits),
             "day_start_equity": _money(event.day_start_equity, digits),
         }
+    if event.event is not EventKind.VIOLATED:  # which always has them
+        line |= {"positions": list(event.positions)} if event.positions else {}
+        line |= {"calendar_revision": event.revision} if event.revision else {}
     return _text(line)
 
 

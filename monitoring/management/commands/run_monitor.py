@@ -91,6 +91,7 @@ class Process:
                 journal_dir=settings.RISKDESK_JOURNAL_DIR,
                 upstream=upstream(self.server),
                 hint=self.hints.give,
+                recording_dir=settings.RISKDESK_RECORDING_DIR if settings.RISKDESK_RECORDING else None,
             )
             self.monitor = Monitor(setup, leadership, memory)
             await self.monitor.run(self.stop)

@@ -1,0 +1,123 @@
+"""Two rule sets over the same frames: what differs, where it came closest, and that it can be stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitoring.engine.ruleset import RuleSet, parse_rule_set
+from monitoring.engine.tape import RecordingError
+from monitoring.lab import Cancelled, Frames, compare
+from monitoring.management.commands.replay import replay
+from tests.monitoring.engine.conftest import DAILY, STATIC, document
+from tests.monitoring.test_tape import Live, a_day
+
+FIVE = parse_rule_set(document(DAILY))
+FOUR = parse_rule_set(document({**DAILY, "amount": {"percent": "4", "of": "initial"}}, version=4))
+TRAIL = {**STATIC, "mode": "trailing", "high_water": "equity_intraday"}
+PEAK = {**DAILY, "reference": "intraday_peak_equity"}
+
+
+def update(second: int, equity: float, account: str = "acc_1", balance: float = 100_000) -> bytes:
+    ts = f"2026-06-{10 + second // 86400:02d}T{second // 3600 % 24:02d}:{second // 60 % 60:02d}:{second % 60:02d}Z"
+    data = {"balance": balance, "equity": equity}
+    return json.dumps({"type": "account_update", "ts": ts, "seq": second, "account_id": account, "data": data}).encode()
+
+
+def run(lines: Sequence[bytes], a: RuleSet | None, b: RuleSet | None, **options: Any) -> dict[str, Any]:
+    return compare(Frames([lines]), a, b, **options)
+
+
+def test_who_breaches_under_one_rule_set_only_stands_side_by_side() -> None:
+    lines = [update(1, 100_000), update(2, 95_500), update(3, 97_000), update(4, 95_800)]
+    found = run(lines, FIVE, FOUR)
+    (row,) = found["accounts"]
+    assert row["differs"]
+    assert (row["a"]["breached"], row["b"]["breached"]) == (0, 1)
+    assert (row["a"]["warned"], row["b"]["warned"]) == (2, 0)
+    assert row["a"]["breach"] is None
+    assert row["b"]["breach"]["at"] == "2026-06-10T00:00:02.000Z"
+    assert row["b"]["breach"]["rule"] == "daily_loss"
+    assert (row["a"]["state"], row["b"]["state"]) == ("warned", "breached")
+    assert (row["a"]["room"], row["a"]["room_at"]) == ("500.00", "2026-06-10T00:00:02.000Z")
+    assert row["b"]["room"] == "-500.00"
+    assert found["totals"]["b"]["failed"] == 1
+    assert [number for _, number in found["curves"]["b"]] == [1]
+    assert found["curves"]["a"] == []
+
+
+def test_the_same_rules_twice_differ_in_nothing() -> None:
+    lines = [update(second, 100_000 - 100 * second) for second in range(1, 80)]
+    found = run(lines, FIVE, FIVE)
+    assert found["differing"] == 0
+    assert found["accounts"][0]["a"] == found["accounts"][0]["b"]
+
+
+def test_bad_lines_are_counted_and_shown_by_their_number() -> None:
+    found = run([update(1, 100_000), b"{", b"", b'{"type": "nothing"}'], FIVE, FOUR)
+    assert found["bad"] == 2
+    assert [place for place, _ in found["bad_lines"]] == ["line 2", "line 4"]
+
+
+def test_frames_without_an_account_are_no_run() -> None:
+    with pytest.raises(RecordingError, match=r"2 line\(s\) could not be read, the first: line 1: bad_json"):
+        run([b"{", b"["], FIVE, FOUR)
+    with pytest.raises(RecordingError, match="no account"):
+        run([], FIVE, FOUR)
+
+
+def test_it_stops_when_told_to() -> None:
+    asked: list[int] = []
+
+    def cancelled() -> bool:
+        asked.append(1)
+        return len(asked) > 3
+
+    with pytest.raises(Cancelled):
+        run([update(second, 100_000) for second in range(1, 20_000)], FIVE, FOUR, cancelled=cancelled)
+    assert len(asked) == 4
+
+
+def test_progress_goes_by_the_bytes_read(tmp_path: Path) -> None:
+    path = tmp_path / "frames.jsonl"
+    path.write_bytes(b"\n".join(update(second, 100_000) for second in range(1, 10_000)))
+    told: list[int] = []
+    compare(Frames.of([path]), FIVE, FOUR, progress=told.append)
+    assert told == sorted(told)
+    assert told[-1] > 90
+
+
+def test_a_recording_is_compared_with_its_own_rules(tmp_path: Path) -> None:
+    live = Live(tmp_path)
+    a_day(live)
+    found = compare(Frames.of(live.files()), None, FOUR)
+    rows = {row["account"]: row for row in found["accounts"]}
+    assert rows["acc_1"]["a"]["breached"] == rows["acc_1"]["b"]["breached"] == 1
+    assert rows["acc_2"]["a"]["room"] == "-10000.00"
+    kinds = [event.event.value for event in live.events if event.account == "acc_2"]
+    assert rows["acc_2"]["a"]["warned"] == kinds.count("warned")
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.tuples(st.integers(88_000, 112_000), st.sampled_from([100_000, 99_000, 101_500])), min_size=1),
+    st.sampled_from([(DAILY,), (STATIC,), (DAILY, STATIC), (TRAIL,), (PEAK,), (PEAK, TRAIL)]),
+    st.integers(1, 40_000),
+)
+def test_the_least_room_is_that_of_every_reading(
+    figures: list[tuple[int, int]], rules: tuple[dict[str, Any], ...], step: int
+) -> None:
+    rule_set = parse_rule_set(document(*rules))
+    lines = [update(number * step % 500_000 + number, e, balance=b) for number, (e, b) in enumerate(figures, 1)]
+    lines.sort(key=lambda line: json.loads(line)["ts"])
+    frames = [json.dumps({**json.loads(line), "seq": number}).encode() for number, line in enumerate(lines, 1)]
+    readings = [json.loads(line) for line in replay(frames, rule_set, with_readings=True)]
+    rooms = [float(line["room"]) for line in readings if line["event"] == "reading"]
+    found = run(frames, rule_set, rule_set)["accounts"][0]["a"]["room"]
+    assert float(found) == min(rooms)
