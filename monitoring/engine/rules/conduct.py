@@ -151,18 +151,16 @@ def judge_deadlines(account: Account, at: datetime) -> list[Finding]:
     findings: list[Finding] = []
     for rule, memory in zip(account.rule_set.others, account.state.others, strict=True):
         if isinstance(rule, FlatBy) and account.positions:
-            findings += _announced(account, rule, memory, at)
-            late = _late(account, rule, memory, at)
-            findings += [late] if late is not None else []
+            findings += _announced(account, rule, memory, at) + _late(account, rule, memory, at)
     return findings
 
 
 def judge_latecomers(account: Account, at: datetime) -> list[Finding]:
-    """Judge what was opened after a deadline: each position by itself."""
+    """Judge what was opened after a deadline."""
     findings: list[Finding] = []
     for rule, memory in zip(account.rule_set.others, account.state.others, strict=True):
-        if isinstance(rule, FlatBy) and account.positions and (late := _late(account, rule, memory, at)) is not None:
-            findings += [_one_of(late, ident) for ident in late.positions]
+        if isinstance(rule, FlatBy) and account.positions:
+            findings += _late(account, rule, memory, at)
     return findings
 
 
@@ -175,33 +173,29 @@ def _announced(account: Account, rule: FlatBy, memory: OtherMemory, at: datetime
         return []
     memory.warned = name
     reason = f"{_counted(len(account.positions))} open: the account must be flat by {_local(deadline.at, rule)}"
-    return [Finding(rule, memory, at, name, reason, tuple(account.positions), almanac.revision, warning=True)]
+    return [Finding(rule, memory, at, name, reason, (), almanac.revision, warning=True)]
 
 
-def _late(account: Account, rule: FlatBy, memory: OtherMemory, at: datetime) -> Finding | None:
-    """What is open past the deadline and was not told of."""
+def _late(account: Account, rule: FlatBy, memory: OtherMemory, at: datetime) -> list[Finding]:
+    """What is open past the deadline: at first all of it in one, later each newly opened position by itself."""
     almanac = account.owner.almanac
     deadline = almanac.deadline(rule, account.rule_set.trading_week, at)
     if deadline is None or at < deadline.at or sleeps(account, rule):
-        return None
+        return []
     name = _clock(deadline.at)
-    if memory.deadline != name:
-        memory.deadline, memory.told = name, []
-    late = tuple(ident for ident in account.positions if ident not in memory.told)
+    first = memory.deadline != name
+    known = () if first else memory.told
+    late = tuple(ident for ident in account.positions if ident not in known)
     if not late:
-        return None
-    last = f"{name}.{late[0]}" if memory.told else name  # the deadline itself was told before
-    memory.told = [*(ident for ident in memory.told if ident in account.positions), *late]
-    reason = f"{_counted(len(late))} open after {_local(deadline.at, rule)}, by when the account had to be flat"
-    return Finding(rule, memory, at, last, reason, late, almanac.revision)
-
-
-def _one_of(late: Finding, ident: str) -> Finding:
-    deadline = late.memory.deadline
-    words = late.reason.partition(" open after ")[2]
-    return late._replace(
-        last=f"{deadline}.{ident}", reason=f"position {ident} is open after {words}", positions=(ident,)
-    )
+        return []
+    memory.deadline, memory.told = name, list(account.positions)
+    words = f"open after {_local(deadline.at, rule)}, by when the account had to be flat"
+    if first:
+        return [Finding(rule, memory, at, name, f"{_counted(len(late))} {words}", late, almanac.revision)]
+    return [
+        Finding(rule, memory, at, f"{name}.{ident}", f"position {ident} is {words}", (ident,), almanac.revision)
+        for ident in late
+    ]
 
 
 def _counted(number: int) -> str:
@@ -241,6 +235,19 @@ def stop_due(account: Account, rule: StopLossRequired, position: str) -> datetim
     opened = account.positions[position].open_time
     assert opened is not None  # `positions.hold` dates every position
     return opened + timedelta(seconds=rule.within_seconds)
+
+
+def excuse_stop(account: Account, position: str, ts: datetime) -> None:
+    """Note before a position changes that its stop was there in time, should nobody have looked yet."""
+    if not account.positions[position].sl:
+        return
+    for rule, memory in zip(account.rule_set.others, account.state.others, strict=True):
+        if (
+            isinstance(rule, StopLossRequired)
+            and position in memory.awaiting
+            and stop_due(account, rule, position) < ts
+        ):
+            memory.awaiting.remove(position)
 
 
 def await_stops(account: Account, rule: StopLossRequired, memory: OtherMemory) -> None:

@@ -13,6 +13,7 @@ from msgspec.structs import asdict, replace
 
 from monitoring.engine.messages import ClosedPosition, Position, with_volume
 from monitoring.engine.rules import objectives
+from monitoring.engine.rules.conduct import excuse_stop
 from monitoring.engine.ruleset.model import StopLossRequired
 from monitoring.engine.snapshot import Account, Deal
 
@@ -23,6 +24,7 @@ _NOT_THE_TRADER = frozenset({"risk_engine", "manual", "so"})  # reasons of closi
 def hold(account: Account, position: Position, ts: datetime) -> list[Deal]:
     """Take a position of a frame; returns its opening if it was not known."""
     if position.id in account.positions:
+        excuse_stop(account, position.id, ts)
         account.positions[position.id] = _dated(account, position, ts)
         return []
     account.state.open_positions = max(account.state.open_positions, len(account.positions)) + 1
@@ -30,29 +32,34 @@ def hold(account: Account, position: Position, ts: datetime) -> list[Deal]:
 
 
 def close(account: Account, closed: ClosedPosition, ts: datetime) -> list[Deal]:
-    """Take a closing, whole or in part; returns it."""
+    """Take a closing, whole or in part; returns it, and before it the opening that nobody had told."""
     state, at = account.state, closed.close_time or ts
     held = account.positions.get(closed.id)
+    deals = []
+    if held is None and closed.open_time is not None:
+        deals.append(_opening(account, closed, closed.open_time))
     objectives.closed(account, closed, at)
     state.closings += 1
-    deal = Deal(
-        position=closed.id,
-        symbol=closed.symbol,
-        at=at,
-        opened_at=closed.open_time if held is None else held.open_time,
-        closing=True,
-        traded=closed.reason not in _NOT_THE_TRADER,
-        number=state.closings,
+    deals.append(
+        Deal(
+            position=closed.id,
+            symbol=closed.symbol,
+            at=at,
+            opened_at=closed.open_time if held is None else held.open_time,
+            closing=True,
+            traded=closed.reason not in _NOT_THE_TRADER,
+            number=state.closings,
+        )
     )
     if closed.remaining_volume > 0:
         if held is not None:
             account.positions[closed.id] = with_volume(held, closed.remaining_volume)
-        return [deal]
+        return deals
     known = account.positions.pop(closed.id, None)
     if known is not None or state.open_positions > len(account.positions):
         state.open_positions = max(state.open_positions - 1, len(account.positions))
     _forget(account, closed.id)
-    return [deal]
+    return deals
 
 
 def take_reading(account: Account, positions: Iterable[Position], ts: datetime, *, watched: bool) -> list[Deal]:
@@ -69,6 +76,8 @@ def take_reading(account: Account, positions: Iterable[Position], ts: datetime, 
         objectives.closed(account, ClosedPosition(**asdict(held)), ts)
         del account.positions[ident]
         _forget(account, ident)
+    for ident in account.positions:
+        excuse_stop(account, ident, ts)
     deals = []
     known, account.positions = account.positions, {}
     for position in listed.values():
@@ -89,17 +98,23 @@ def _dated(account: Account, position: Position, ts: datetime, held: Position | 
 
 
 def _open(account: Account, position: Position, *, traded: bool = True) -> Deal:
-    """Hold a position that is new to us; one that was open before the challenge began is no deal of it."""
-    state, at = account.state, position.open_time
-    assert at is not None
+    """Hold a position that is new to us."""
+    assert position.open_time is not None
+    deal = _opening(account, position, position.open_time, traded=traded)
+    account.positions[position.id] = position
+    for rule, memory in zip(account.rule_set.others, account.state.others, strict=True):
+        if isinstance(rule, StopLossRequired) and deal.traded:
+            memory.awaiting.append(position.id)
+    return deal
+
+
+def _opening(account: Account, position: Position, at: datetime, *, traded: bool = True) -> Deal:
+    """The opening of a position that is new to us; one from before the challenge began is no deal of it."""
+    state = account.state
     first = position.id not in state.gone
     traded = traded and first and (state.created_at is None or at >= state.created_at)
-    account.positions[position.id] = position
     if traded:
         objectives.opened(account, position, at)
-        for rule, memory in zip(account.rule_set.others, state.others, strict=True):
-            if isinstance(rule, StopLossRequired):
-                memory.awaiting.append(position.id)
     return Deal(position=position.id, symbol=position.symbol, at=at, opened_at=at, first_seen=first, traded=traded)
 
 
