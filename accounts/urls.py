@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from accounts.views import audit, people
+from accounts.views import audit, people, plans
 
 urlpatterns: list[URLPattern] = [
     path("", people.home, name="home"),
@@ -13,4 +13,18 @@ urlpatterns: list[URLPattern] = [
     path("settings/", people.settings, name="settings"),
     path("settings/", people.settings, name="password_change"),  # what the user menu looks for
     path("audit/", audit.entries, name="audit"),
+    path("plans/", plans.catalogue, name="plans"),
+    path("plans/new/", plans.new, name="plan-new"),
+    path("plans/new/json/", plans.import_json, name="plan-import"),
+    path("plans/presets/", plans.presets_page, name="presets"),
+    path("plans/<slug:slug>/", plans.plan, name="plan"),
+    path("plans/<slug:slug>/export.json", plans.export, name="plan-export"),
+    path("plans/<slug:slug>/change/", plans.change, name="plan-change"),
+    path("plans/<slug:slug>/versions/<slug:phase>/<int:number>/", plans.version, name="plan-version"),
+    path("plans/<slug:slug>/<slug:phase>/edit/", plans.edit, name="plan-edit"),
+    path("plans/<slug:slug>/<slug:phase>/edit/check/", plans.check, name="plan-check"),
+    path("plans/<slug:slug>/<slug:phase>/edit/json/", plans.edit_json, name="plan-edit-json"),
+    path("plans/<slug:slug>/<slug:phase>/edit/discard/", plans.discard, name="plan-discard"),
+    path("plans/<slug:slug>/<slug:phase>/edit/rebase/", plans.rebase, name="plan-rebase"),
+    path("plans/<slug:slug>/<slug:phase>/review/", plans.review, name="plan-review"),
 ]

@@ -9,6 +9,8 @@ from monitoring.views.desk import desk, export
 from monitoring.views.feeds import feeds, switch
 from monitoring.views.health import healthz, metrics
 from monitoring.views.me import me
+from monitoring.views.moving import move
+from monitoring.views.preview import preview
 from monitoring.views.reviews import decide, reviews
 
 urlpatterns = [
@@ -18,6 +20,8 @@ urlpatterns = [
     path("accounts/<str:public_id>/chart.json", chart, name="account-chart"),
     path("accounts/<str:public_id>/release/", release, name="account-release"),
     path("me/", me, name="me"),
+    path("plans/<slug:slug>/<slug:phase>/preview/", preview, name="plan-preview"),
+    path("plans/<slug:slug>/<slug:phase>/move/", move, name="plan-move"),
     path("reviews/", reviews, name="reviews"),
     path("reviews/decide/", decide, name="reviews-decide"),
     path("feeds/", feeds, name="feeds"),

@@ -1,0 +1,108 @@
+"""Moving running challenges to another version: a deliberate act, previewed, with a reason and a number typed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from accounts import moves
+from accounts.models import Challenge, Phase, User
+from accounts.permissions import access_change_plans, gate
+from accounts.plan_forms import MoveForm, PreviewFilterForm
+from monitoring.views.preview import Asked, asked_of, context_of, portions
+from monitoring.whatif import Verdict
+
+WRONG, CONFLICT = 422, 409
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@gate(access_change_plans)
+def move(request: HttpRequest, slug: str, phase: str) -> HttpResponse:
+    """Choose (`to`, `from`, `accounts`), look at the preview, say why; sent, it moves those challenges, all or none."""
+    if request.method == "POST":
+        return _move(request, asked_of(request, slug, phase))
+    found = Phase.objects.select_related("plan").filter(plan__slug=slug, slug=phase).first()
+    if found is None:
+        raise Http404(f"There is no phase {phase} of a plan {slug}.")
+    chosen = "target" in request.GET
+    asked = asked_of(request, slug, phase) if chosen else None
+    return render(request, "monitoring/plans/move.html", _context(request, found, asked, MoveForm()))
+
+
+def _move(request: HttpRequest, asked: Asked) -> HttpResponse:
+    assert isinstance(request.user, User)
+    form = MoveForm(request.POST)
+    if asked.target.pk is None:
+        raise Http404("Nobody is moved to a draft: publish it first.")
+    effects = [one for portion in portions(asked) for one in portion]
+    if not effects:
+        messages.info(request, f"Nobody is left to move: they are judged by version {asked.target.version} already.")
+        return _to_version(asked)
+    breaches = sum(one.verdict is Verdict.BREACH for one in effects)
+    if form.is_valid() and breaches and form.cleaned_data["confirm"].strip().replace(",", "") != str(breaches):
+        form.add_error(
+            "confirm",
+            f"{breaches} would be in breach at once, by their figures of now: type {breaches} if that is meant.",
+        )
+    if not form.is_valid():
+        context = _context(request, asked.phase, asked, form) | {"needed": breaches}
+        status = CONFLICT if "confirm" in form.errors else WRONG
+        return render(request, "monitoring/plans/move.html", context, status=status)
+    try:
+        moved = moves.move_challenges(
+            [one.challenge for one in effects], asked.target, request.user, form.cleaned_data["reason"],
+            datetime.now(UTC), request=request,
+        )  # fmt: skip
+    except moves.MoveError as error:
+        said = "; ".join(f"{path}: {text}" if path else text for path, text in error.errors[:20])
+        form.add_error(None, f"Nobody was moved. {said}")
+        return render(
+            request, "monitoring/plans/move.html", _context(request, asked.phase, asked, form), status=CONFLICT
+        )
+    noun = "challenge is" if moved == 1 else "challenges are"
+    messages.success(request, f"{moved:,} {noun} judged by version {asked.target.version} from now on.")
+    return _to_version(asked)
+
+
+def _to_version(asked: Asked) -> HttpResponse:
+    return redirect("plan-version", slug=asked.phase.plan.slug, phase=asked.phase.slug, number=asked.target.version)
+
+
+def _context(request: HttpRequest, phase: Phase, asked: Asked | None, form: MoveForm) -> dict[str, Any]:
+    rule_sets = list(phase.rule_sets.order_by("-version"))
+    running: dict[int, int] = {}
+    for version in Challenge.objects.filter(ended_at=None, rule_set__phase=phase).values_list(
+        "rule_set__version", flat=True
+    ):
+        running[version] = running.get(version, 0) + 1
+    wanted = request.GET.get("to", "") or (str(asked.target.version) if asked else "")
+    newest = rule_sets[0].version if rule_sets else 0
+    to = int(wanted) if wanted.isdecimal() and len(wanted) < 9 else newest
+    context: dict[str, Any] = {
+        "phase": phase,
+        "plan": phase.plan,
+        "asked": asked,
+        "form": form,
+        "to": to,
+        "targets": rule_sets,
+        "sources": [
+            {
+                "version": version,
+                "running": number,
+                "on": asked is None or not asked.versions or version in asked.versions,
+            }
+            for version, number in sorted(running.items(), reverse=True)
+        ],
+        "accounts": " ".join(asked.accounts) if asked else request.GET.get("accounts", ""),
+    }
+    if asked is not None:
+        context |= context_of(request, asked, PreviewFilterForm({}), whole=False)
+        context |= {"live": False}
+    return context
