@@ -30,7 +30,7 @@ RULES = (
 )  # fmt: skip
 ASPECTS = ("inside", "boundary", "beyond", "dispute")
 STEMS = [f"{rule}_{aspect}_" for rule in RULES for aspect in ASPECTS]
-OURS = [path for path in CASES if path.stem.startswith(tuple(STEMS))]
+OURS = [path for path in CASES if f"{path.stem}_".startswith(tuple(STEMS))]
 
 
 def message_of(frame: dict[str, Any]) -> Envelope | Clock | Market:
@@ -98,7 +98,7 @@ def test_worked_case(path: Path) -> None:
 def test_there_are_the_worked_cases() -> None:
     """The 23 of the definition; of every rule of section 6 one inside, at and beyond the limit, and a dispute."""
     assert len(CASES) - len(OURS) == 23
-    assert not [stem for stem in STEMS if not any(path.stem.startswith(stem) for path in OURS)]
+    assert not [stem for stem in STEMS if not any(f"{path.stem}_".startswith(stem) for path in OURS)]
 
 
 def test_each_of_ours_names_itself_and_its_source() -> None:
