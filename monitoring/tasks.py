@@ -26,7 +26,7 @@ def sweep_lab() -> None:
     """Say of runs whose worker died that it did, and hint again at those that wait."""
     runs.bury()
     for run_id in runs.overlooked():
-        run_lab_job.apply_async(args=[run_id], expires=60)
+        run_lab_job.apply_async(args=(run_id,), expires=60)
 
 
 @shared_task

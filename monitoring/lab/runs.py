@@ -7,7 +7,7 @@ lock is free has lost its worker.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -68,7 +68,7 @@ def ask(
     documents: tuple[dict[str, Any], dict[str, Any]],
     shard: str = "",
     days: tuple[date, date] | None = None,
-    upload: UploadedFile | None = None,
+    upload: UploadedFile[Any] | None = None,
     start: Callable[[str], None],
 ) -> LabRun:
     """Note a run and have it started; an empty document stands for the accounts' own rules."""
@@ -245,16 +245,12 @@ def _held(run_id: str) -> Iterator[bool]:
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK, key])
 
 
-def _store(upload: UploadedFile, path: Path) -> None:
+def _store(upload: UploadedFile[Any], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.touch(mode=0o600)
     with path.open("wb") as file:
-        for chunk in _chunks(upload):
+        for chunk in upload.chunks():
             file.write(chunk)
-
-
-def _chunks(upload: UploadedFile) -> Iterable[bytes]:
-    return upload.chunks()
 
 
 def _remove_orphans() -> None:

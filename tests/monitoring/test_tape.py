@@ -59,7 +59,7 @@ class Live:
 
 
 def played(files: Sequence[Path], rules: RuleSet | None = None) -> list[Event]:
-    player, found = Player(rules), []
+    player, found = Player(rules), list[Event]()
     for line in Frames.of(files):
         assert not isinstance(line, BadLine), line
         found += player.play(line)

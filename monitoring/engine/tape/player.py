@@ -55,7 +55,7 @@ class Player:
         self._rules, self._market, self._given_names = rules, market, tuple(given)
         self._documents: dict[str, dict[str, Any]] = {}
         self._compiled: dict[tuple[str, int, str], RuleSet] = {}
-        self._sized: dict[tuple[str, int, str, int], RuleSet] = {}
+        self._sized: dict[tuple[str, int, str, str], RuleSet] = {}
         self._kept: dict[str, AccountState] = {}  # under the given rules, between two files
         self._played: dict[type, Callable[[Any], Sequence[Event]]] = {
             Header: self._begin, Rulebook: self._learn, Watch: self._watch, Unwatch: self._unwatch,

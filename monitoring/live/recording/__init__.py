@@ -20,7 +20,7 @@ import structlog
 from msgspec.structs import replace
 
 from monitoring import metrics
-from monitoring.engine.messages import Clock, Message, Resync
+from monitoring.engine.messages import Clock, Link, Market, Message, Resync
 from monitoring.engine.money import money_text
 from monitoring.engine.ruleset import RuleSet
 from monitoring.engine.snapshot import Account, Snapshot
@@ -94,7 +94,7 @@ class Recording:
             self._put_general(message)
             self._turn(message.ts)
             return
-        if not hasattr(message, "account_id"):  # the link, the market
+        if isinstance(message, Link | Market):
             self._put_general(message)
             return
         if isinstance(message, Resync):

@@ -100,7 +100,7 @@ def read_market(calendar: Path | None, holidays: Path | None) -> Market | None:
             if row.at is not None
         ),
         holidays=tuple(
-            Holiday(day=row.day, name=row.name, closes=row.closes and f"{row.closes:%H:%M}", zone=row.zone)
+            Holiday(day=row.day, name=row.name, closes=f"{row.closes:%H:%M}" if row.closes else None, zone=row.zone)
             for row in {row.day: row for row in days if not row.withdrawn}.values()
         ),
     )
