@@ -14,7 +14,7 @@ from monitoring.engine.rules.day import amend_start
 from monitoring.engine.rules.freshness import UNREPORTED, settle_freshness
 from monitoring.engine.rules.judge import notice
 from monitoring.engine.rules.loss import risk_equity
-from monitoring.engine.rules.others import settle
+from monitoring.engine.rules.others import catch_up, settle
 from monitoring.engine.rules.positions import close, hold, take_reading
 from monitoring.engine.rules.timers import advance
 from monitoring.engine.rules.verdicts import judge_losses
@@ -29,17 +29,16 @@ MOVING = frozenset({"deposit", "withdrawal", "payout", "correction", "bonus"})
 def apply(snapshot: Snapshot, account: Account, message: AccountMessage) -> list[Event]:
     """Apply a message of a watched account; late and repeated ones change nothing and are counted."""
     state = account.flush()
-    snapshot.link.saw(message.ts)
-    if isinstance(message, Resync):
-        if not _resync_is_newer(account, message):
-            return _late_resync(snapshot, account, message)
-    elif _waits(snapshot, account, message) or not _is_new(snapshot, account, message):
-        return []
+    if not _is_to_apply(snapshot, account, message):
+        snapshot.link.saw(message.ts)
+        return _late_resync(snapshot, account, message) if isinstance(message, Resync) else []
     try:
         _check_money(account, message)
     except ValueError as error:
+        snapshot.link.saw(message.ts)
         return refuse(snapshot, account, "not_finite", str(error), message.ts)
     events = advance(account, message.ts)
+    snapshot.link.saw(message.ts)  # only now: it is no proof that the link was alive when something was due before
     snapshot.counts.applied += 1
     account.touch()
     if isinstance(message, AccountUpdate):
@@ -76,6 +75,12 @@ def refuse(snapshot: Snapshot, account: Account | None, reason: str, detail: str
         return []
     state.refused_count += 1
     return [notice(account, EventKind.REFUSED, at, state.refused_count, detail)]
+
+
+def _is_to_apply(snapshot: Snapshot, account: Account, message: AccountMessage) -> bool:
+    if isinstance(message, Resync):
+        return _resync_is_newer(account, message)
+    return not _waits(snapshot, account, message) and _is_new(snapshot, account, message)
 
 
 def _waits(snapshot: Snapshot, account: Account, message: AccountMessage) -> bool:
@@ -265,7 +270,8 @@ def _reconnect(snapshot: Snapshot, account: Account, message: AccountMessage) ->
         return []  # it only took a number
     account.disturb()
     now = snapshot.link.now
-    return settle_freshness(account, message.ts, message.ts if now is None or message.ts > now else now)
+    events = settle_freshness(account, message.ts, message.ts if now is None or message.ts > now else now)
+    return events + catch_up(account, message.ts)
 
 
 def _operate(snapshot: Snapshot, account: Account, message: BalanceOperation) -> list[Event]:

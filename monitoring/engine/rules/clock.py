@@ -32,6 +32,7 @@ def tick(snapshot: Snapshot, ts: datetime) -> list[Event]:
             events += settle_freshness(account, ts, ts)
             account.disturb()  # fresh or not, its next update is asked how old it is itself
         if state.pending:
+            account.flush()
             events += catch_up(account, ts)
     return events
 

@@ -5,7 +5,7 @@ Deals are judged when they are seen, by their own time; deadlines and stops when
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -210,23 +210,26 @@ def _local(instant: datetime, rule: FlatBy) -> str:
 # --- stops ---
 
 
-def judge_stops(account: Account, before: datetime, at: datetime | None = None) -> list[Finding]:
-    """Look for the stops that were due before an instant: each finding bears the instant it was due, or `at`.
+def judge_stops(
+    account: Account, before: datetime, late: datetime | None = None, seen: Collection[str] = ()
+) -> list[Finding]:
+    """Look for the stops that were due before an instant. A position is looked at once.
 
-    A position is looked at once.
+    A finding bears the instant at which the stop was due. Where nobody could look then, it bears `late`, unless the
+    position was only `seen` now.
     """
     findings: list[Finding] = []
     for rule, memory in zip(account.rule_set.others, account.state.others, strict=True):
-        if not isinstance(rule, StopLossRequired) or not memory.awaiting:
+        if not isinstance(rule, StopLossRequired) or not memory.awaiting or sleeps(account, rule):
             continue
         for ident in [ident for ident in memory.awaiting if stop_due(account, rule, ident) < before]:
             memory.awaiting.remove(ident)
             position = account.positions[ident]
-            if position.sl or sleeps(account, rule):
+            if position.sl:
                 continue
-            due = stop_due(account, rule, ident)
+            at = late if late is not None and ident not in seen else stop_due(account, rule, ident)
             reason = f"position {ident} of {position.symbol} has no stop {rule.within_seconds} s after it was opened"
-            findings.append(Finding(rule, memory, at or due, ident, reason, (ident,)))
+            findings.append(Finding(rule, memory, at, ident, reason, (ident,)))
     return findings
 
 

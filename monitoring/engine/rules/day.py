@@ -22,6 +22,7 @@ def begin(account: Account, at: datetime) -> None:
     state.next_reset = next_reset(at, reset)
     if state.created_at is None:
         state.created_at = at
+    state.pending = bool(account.rule_set.others)  # what time demanded of the challenge before
 
 
 def take_reset(account: Account, instant: datetime) -> list[Event]:
@@ -39,6 +40,7 @@ def take_reset(account: Account, instant: datetime) -> list[Event]:
         state.paused_until = None
         if state.breach is None:
             state.lowest_equity = None
+            state.pending = bool(account.rule_set.others)  # rules that pause slept: what they missed comes next
             events.append(notice(account, EventKind.RESUMED, instant, state.day, "the pause ended with the day"))
     if state.updated_at is not None and instant - state.updated_at <= timedelta(seconds=account.rule_set.fresh_for):
         events += judge_losses(account, instant)

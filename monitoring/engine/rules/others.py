@@ -51,13 +51,15 @@ def settle(
         reached, found = objectives.on_update(account, at, breached=breached)
         events += [reached] if reached is not None else []
         findings += found
+    late = at if state.pending else None
+    seen = {deal.position for deal in deals}
     if state.pending:
         deals = [*state.waiting, *deals]
         state.pending, state.waiting = False, []
-        findings += _overdue(account, at)
+        findings += judge_deadlines(account, at) + objectives.on_due(account, at)
         moved = True
     if moved:
-        findings += judge_latecomers(account, at) + judge_exposure(account, at)
+        findings += judge_stops(account, at, late, seen) + judge_latecomers(account, at) + judge_exposure(account, at)
         told = judge_deals(account, deals, at)
         events += told.refused
         findings += told.findings
@@ -84,20 +86,14 @@ def at_reset(account: Account, instant: datetime) -> list[Event]:
     if not account.rule_set.others:
         return []
     if may_judge_at(account, instant):
-        findings = objectives.after_reset(account, instant)
-        due = objectives.due(account)
-        if due is not None and due < instant:  # a rule that pauses slept while the account was paused
-            findings += objectives.on_due(account, instant)
-        return conclude(account, findings)
+        return conclude(account, objectives.after_reset(account, instant))
     account.state.pending = account.state.breach is None
     return []
 
 
 def catch_up(account: Account, at: datetime) -> list[Event]:
     """Judge what waited, if it may be judged now."""
-    if not account.state.pending or not may_judge_at(account, at):
-        return []
-    return settle(account, at)
+    return settle(account, at) if account.state.pending else []
 
 
 def reschedule(account: Account, after: datetime) -> None:
@@ -108,11 +104,6 @@ def reschedule(account: Account, after: datetime) -> None:
         calls = [call for call in (next_call(account, after), objectives.due(account)) if call is not None]
         state.due = min((call for call in calls if call > after), default=None)
     account.set_alarm()
-
-
-def _overdue(account: Account, at: datetime) -> list[Finding]:
-    """What time demanded meanwhile, if it still holds."""
-    return judge_deadlines(account, at) + judge_stops(account, at, at) + objectives.on_due(account, at)
 
 
 def _wait(account: Account, deals: Sequence[Deal]) -> None:
