@@ -49,6 +49,16 @@ def access_plans(user: AnyUser) -> None:
     _require(user, WATCHES_DESK, "The plans are for the risk team.")
 
 
+def access_lab(user: AnyUser) -> None:
+    """Runs of the rule lab, to read: whoever may see the desk."""
+    _require(user, WATCHES_DESK, "The rule lab is for the risk team.")
+
+
+def access_run_lab(user: AnyUser) -> None:
+    """To start and cancel runs of the rule lab: risk officers and the head of risk."""
+    _require(user, ACTS_ON_DESK, "Only risk officers and the head of risk may run the rule lab.")
+
+
 def access_change_plans(user: AnyUser) -> None:
     """To make plans, publish versions and move running challenges to them: the head of risk."""
     _require(user, {Role.HEAD_OF_RISK}, "Only the head of risk may change plans.")
@@ -133,6 +143,11 @@ def may_acknowledge(user: AnyUser) -> bool:
 def may_change_plans(user: AnyUser) -> bool:
     """Whether to show what `access_change_plans` lets through."""
     return role_of(user) == Role.HEAD_OF_RISK
+
+
+def may_run_lab(user: AnyUser) -> bool:
+    """Whether to show what `access_run_lab` lets through."""
+    return role_of(user) in ACTS_ON_DESK
 
 
 def may_override(user: AnyUser) -> bool:
