@@ -15,6 +15,8 @@ from accounts.models import AuditEntry
 PUBLIC = {"login", "logout", "healthz", "metrics"}
 OF_EVERYBODY = PUBLIC | {"home", "settings", "password_change"}
 OF_TRADERS = "me"  # the pages whose name begins with it
+API = "/api/v1/"  # takes tokens only, and answers 401 where a page sends to the login
+OPENAPI = "/api/v1/openapi.json"  # as a page: also for the team that is signed in
 SAMPLES = {"uuid": str(uuid.UUID(int=7)), "int": "7", "slug": "unknown", "str": "unknown", "path": "unknown"}
 
 
@@ -43,6 +45,8 @@ def test_the_anonymous_reach_no_page_but_the_login(db: None, client: Client) -> 
     for name, address in pages(get_resolver().url_patterns):
         answer = ask(client, address)
         to_login = answer.status_code == 302 and answer.headers["Location"].startswith("/login/?next=")
+        if address.startswith(API) and address != OPENAPI:
+            to_login = answer.status_code in {401, 429}
         if name not in PUBLIC and not to_login:
             open_doors[address] = answer.status_code
     assert open_doors == {}
@@ -52,6 +56,9 @@ def test_a_trader_is_refused_everywhere_but_on_his_own_pages(signed_in: Callable
     client, open_doors, refused = signed_in("trader"), {}, 0
     for name, address in pages(get_resolver().url_patterns):
         if name in OF_EVERYBODY or name.startswith(OF_TRADERS):
+            continue
+        if address.startswith(API) and address != OPENAPI:
+            assert ask(client, address).status_code in {401, 429}, address
             continue
         answer = ask(client, address)
         refused += answer.status_code == 403

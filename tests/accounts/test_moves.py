@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from decimal import Decimal
 
@@ -90,7 +92,7 @@ def test_the_rulebook_of_any_instant_can_be_told(head: User) -> None:
 
 
 def test_a_thousand_are_moved_in_a_few_statements(
-    head: User, django_assert_max_num_queries: pytest.FixtureRequest
+    head: User, django_assert_max_num_queries: Callable[[int], AbstractContextManager[object]]
 ) -> None:
     server = Server.objects.create(name="main", kind="fxsocket")
     listings = [Listing(f"a{number}", f"a{number}", "", "", "USD", Decimal(100_000)) for number in range(1000)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from accounts import plans
@@ -33,7 +35,7 @@ def test_a_phase_without_a_document_begins_without_rules(head: User) -> None:
 
 def test_everything_wrong_is_said_at_once_and_nothing_made(head: User) -> None:
     wrong = a_document(rules=[{"rule": "max_lots_per_position", "lots": "-1"}])
-    phases = [
+    phases: list[dict[str, Any]] = [
         {"slug": "First Phase", "name": "", "document": wrong},
         {"slug": "a", "name": "A", "document": None},
         {"slug": "a", "name": "B", "document": None},
