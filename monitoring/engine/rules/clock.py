@@ -11,6 +11,7 @@ from monitoring.engine.rules.others import catch_up, reschedule
 from monitoring.engine.rules.timers import advance
 from monitoring.engine.ruleset.model import FlatBy
 from monitoring.engine.snapshot import Snapshot
+from monitoring.engine.snapshot.store import EPOCH
 
 
 def tick(snapshot: Snapshot, ts: datetime) -> list[Event]:
@@ -52,7 +53,7 @@ def set_market(snapshot: Snapshot, market: Market) -> None:
         if account.positions and any(isinstance(rule, FlatBy) for rule in account.rule_set.others):
             account.flush()
             state.pending = state.breach is None
-            reschedule(account, max(market.ts, state.last_ts or market.ts, snapshot.link.now or market.ts))
+            reschedule(account, max(state.last_ts or EPOCH, snapshot.link.now or EPOCH))
             account.disturb()
 
 

@@ -22,6 +22,7 @@ def begin(account: Account, at: datetime) -> None:
     state.next_reset = next_reset(at, reset)
     if state.created_at is None:
         state.created_at = at
+    state.idle_from = max(at, state.created_at)  # whether anything was opened before nobody here knows
     state.pending = bool(account.rule_set.others)  # what time demanded of the challenge before
 
 

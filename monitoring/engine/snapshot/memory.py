@@ -65,6 +65,7 @@ def name_rules(state: AccountState, rule_set: RuleSet) -> None:
     """Write into a state that fits whose memory is whose: one of an earlier release does not say it."""
     if not state.rule_set_digest:  # of a release that knew the loss rules only
         state.others = [OtherMemory() for _ in rule_set.others]
+        state.idle_from = state.now or state.last_ts  # nobody knows what was opened before
     for rule, mark in zip(rule_set.loss_rules, state.rules, strict=True):
         mark.of = rule_set.identities[rule.index]
     for other, memory in zip(rule_set.others, state.others, strict=True):
