@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from accounts.views import audit, people, plans
+from accounts.views import audit, overrides, people, plans
 
 urlpatterns: list[URLPattern] = [
     path("", people.home, name="home"),
@@ -13,6 +13,9 @@ urlpatterns: list[URLPattern] = [
     path("settings/", people.settings, name="settings"),
     path("settings/", people.settings, name="password_change"),  # what the user menu looks for
     path("audit/", audit.entries, name="audit"),
+    path("overrides/", overrides.overrides, name="overrides"),
+    path("overrides/new/", overrides.new, name="override-new"),
+    path("overrides/end/", overrides.end, name="override-end"),
     path("plans/", plans.catalogue, name="plans"),
     path("plans/new/", plans.new, name="plan-new"),
     path("plans/new/json/", plans.import_json, name="plan-import"),

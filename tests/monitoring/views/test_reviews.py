@@ -124,7 +124,7 @@ def test_the_export_has_the_decision(officer: Client) -> None:
     event = flag(1)
     decide(officer, event, reason="=cmd")
     response = officer.get("/reviews/?state=all&format=csv")
-    (line,) = csv.DictReader(StringIO(b"".join(response).decode()))  # type: ignore[arg-type]
+    (line,) = csv.DictReader(StringIO(b"".join(response).decode()))
     assert (line["account"], line["rule"], line["decision"], line["decision_reason"]) == (
         "sim-1", "max_lots_per_position", "upheld", "'=cmd",
     )  # fmt: skip
