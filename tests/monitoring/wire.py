@@ -84,7 +84,8 @@ def server(name: str = "sim", **changes: Any) -> ServerRow:
     """A connected feed."""
     values: dict[str, Any] = dict.fromkeys(ServerRow.__struct_fields__, 0)
     values |= {"server": name, "kind": "simulator", "state": "connected", "since_ms": 1_000, "reason": ""}
-    values |= {"lag_ms": 120, "last_frame_ms": 1_000, "refusals": {}, "last_refusal": "", "enforcement_mode": "live"}
+    values |= {"lag_ms": 120, "last_frame_ms": 1_000, "refusals": {}, "enforcement_mode": "live"}
+    values |= {"last_refusal": "", "rules_refusal": ""}
     return ServerRow(**{**values, **changes})
 
 
