@@ -61,6 +61,7 @@ class Window:
     index: int
     fields: list[Field]
     errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)

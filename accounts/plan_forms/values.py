@@ -184,4 +184,9 @@ def _json(sent: Sent, name: str, default: Any) -> Any:
     try:
         return load_document(text)
     except RuleSetError:
+        pass  # no object, or none without faults: the engine says which
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
         return text
+    return text if isinstance(found, dict) else found

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 
 from django.forms import Form
 from django.http import HttpResponseBadRequest, StreamingHttpResponse
 
+Cell = str | Decimal
 FORMULA_SIGNS = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")  # the full-width ones are signs to some spreadsheets too
 
 
@@ -19,8 +21,8 @@ class _Echo:
         return line
 
 
-def csv_response(filename: str, head: Iterable[str], rows: Iterable[Iterable[str]]) -> StreamingHttpResponse:
-    """The rows as a download under that name."""
+def csv_response(filename: str, head: Iterable[str], rows: Iterable[Iterable[Cell]]) -> StreamingHttpResponse:
+    """The rows as a download under that name; a Decimal is a figure, and a text is made harmless."""
     headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
     return StreamingHttpResponse(_lines(head, rows), content_type="text/csv; charset=utf-8", headers=headers)
 
@@ -40,8 +42,8 @@ def harmless(cell: str) -> str:
     return f"'{cell}" if cell.lstrip()[:1] in FORMULA_SIGNS or cell[:1] in {"\t", "\r", "\n"} else cell
 
 
-def _lines(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+def _lines(head: Iterable[str], rows: Iterable[Iterable[Cell]]) -> Iterator[str]:
     writer = csv.writer(_Echo())
     yield writer.writerow(head)
     for row in rows:
-        yield writer.writerow([harmless(cell) for cell in row])
+        yield writer.writerow([harmless(cell) if isinstance(cell, str) else f"{cell:f}" for cell in row])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from hashlib import sha256
 from json import dumps
 from typing import Any
@@ -23,6 +24,7 @@ from accounts.permissions import access_change_plans, gate
 from accounts.plan_forms import PreviewFilterForm
 from accounts.templatetags import formats
 from accounts.views.exports import csv_refusal, csv_response
+from monitoring.engine.money import to_decimal
 from monitoring.engine.ruleset import RuleSetError
 from monitoring.whatif import PORTION, Effect, Sweep, SweepUnavailable, Verdict, effects_of_version, sweep
 
@@ -244,11 +246,11 @@ def portions(asked: Asked) -> Iterator[list[Effect]]:
         last = found[-1].pk
 
 
-def _cells(one: Effect) -> tuple[str, ...]:
-    """A line of the export, in the order of its head; money with its decimals and no signs of the thousands."""
+def _cells(one: Effect) -> tuple[str | Decimal, ...]:
+    """A line of the export, in the order of its head."""
 
-    def plain(minor: int | None) -> str:
-        return "" if minor is None else formats.money(minor, one.digits).replace(",", "").replace(formats.MINUS, "-")
+    def plain(minor: int | None) -> str | Decimal:
+        return "" if minor is None else to_decimal(minor, one.digits)
 
     def used(value: int | None) -> str:
         return "" if value is None else f"{value / 10_000:.4f}"

@@ -55,7 +55,9 @@ class Sweep(msgspec.Struct, kw_only=True):
 _decode = msgspec.msgpack.Decoder(Sweep).decode
 
 
-def sweep(key: str, challenges: QuerySet[Challenge], rule_set: RuleSet, *, anew: bool = False) -> Sweep:
+def sweep(
+    key: str, challenges: QuerySet[Challenge], rule_set: RuleSet, *, anew: bool = False, portion: int = PORTION
+) -> Sweep:
     """The preview of that key after one more portion of it; `anew` forgets what was found. Raises SweepUnavailable."""
     name = f"riskdesk:whatif:{key}"
     try:
@@ -65,7 +67,7 @@ def sweep(key: str, challenges: QuerySet[Challenge], rule_set: RuleSet, *, anew:
             packed = None if anew else client.get(name)
             found = _decode(packed) if isinstance(packed, bytes) else _begin(challenges)
             if not found.finished:
-                advance(found, challenges, rule_set)
+                advance(found, challenges, rule_set, portion)
                 rows, found.rows = found.rows, []
                 if rows:
                     client.append(f"{name}:rows:{found.began.timestamp()}", _frame(rows))
@@ -78,13 +80,13 @@ def sweep(key: str, challenges: QuerySet[Challenge], rule_set: RuleSet, *, anew:
     return found
 
 
-def advance(found: Sweep, challenges: QuerySet[Challenge], rule_set: RuleSet) -> None:
+def advance(found: Sweep, challenges: QuerySet[Challenge], rule_set: RuleSet, portion: int) -> None:
     """Compute the next portion into the sweep; its `rows` are that portion's."""
-    portion = list(challenges.filter(pk__gt=found.last).order_by("pk")[:PORTION])
-    computed = effects_of_version(portion, rule_set, datetime.now(UTC)) if portion else []
-    found.done += len(portion)
-    found.last = portion[-1].pk if portion else found.last
-    found.finished = len(portion) < PORTION
+    next_ones = list(challenges.filter(pk__gt=found.last).order_by("pk")[:portion])
+    computed = effects_of_version(next_ones, rule_set, datetime.now(UTC)) if next_ones else []
+    found.done += len(next_ones)
+    found.last = next_ones[-1].pk if next_ones else found.last
+    found.finished = len(next_ones) < portion
     for one in computed:
         found.counts[one.verdict.value] = found.counts.get(one.verdict.value, 0) + 1
     times = [one.at for one in computed if one.at is not None]

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from accounts import plans
-from accounts.models import AuditEntry, Phase, Plan, RuleSet, User
+from accounts.models import Plan, User
 
 SignedIn = Callable[[str], Client]
 

@@ -1,0 +1,263 @@
+"""The editor: what is typed is kept; errors and warnings stand at their fields in the words of `replay`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accounts import plans
+from accounts.models import AuditEntry, Phase, Plan, RuleSet, RuleSetDraft, User
+from accounts.plan_forms import RULES, START, document_of, form_of
+from tests.accounts.views.sent import sent
+
+SignedIn = Callable[[str], Client]
+EDIT, CHECK = "/plans/two-step/phase-1/edit/", "/plans/two-step/phase-1/edit/check/"
+JSON = "/plans/two-step/phase-1/edit/json/"
+LOSS = {"reference": "day_start_balance", "measured": "equity", "operator": "<", "consequence": "fail"}
+WINDOW = {"days": ["mon"], "from": "08:00", "to": "12:00"}
+
+
+def whole(**rule: Any) -> dict[str, Any]:
+    """A document with one rule, or with another general part."""
+    document = plans.blank_document()
+    return {**document, "rules": [rule]} if rule else document
+
+
+BAD: dict[str, tuple[dict[str, Any], str, bool]] = {  # what is wrong: the document, the path, whether it is an error
+    "unknown key": (whole(rule="max_positions", positions=5, limit=3), "rules[0].limit", True),
+    "unknown general key": ({**whole(), "colour": "red"}, "colour", True),
+    "500% limit": (whole(rule="daily_loss", amount={"percent": "500", "of": "initial"}, **LOSS),
+                   "rules[0].amount.percent", True),
+    "unknown zone": ({**whole(), "reset": {"time": "00:00", "zone": "Europe/Atlantis"}}, "reset.zone", True),
+    "EST": ({**whole(), "reset": {"time": "17:00", "zone": "EST"}}, "reset.zone", False),
+    "overlapping windows": (whole(rule="trading_hours", zone="UTC", windows=[WINDOW, {**WINDOW, "from": "11:00"}]),
+                            "rules[0].windows", False),
+    "negative lots": (whole(rule="max_lots_total", lots="-3", count="gross"), "rules[0].lots", True),
+    "skipped reset": ({**whole(), "reset": {"time": "02:30", "zone": "Europe/Prague"}}, "reset.time", False),
+}  # fmt: skip
+
+
+@pytest.fixture
+def plan(people: dict[str, User]) -> Plan:
+    return plans.ensure_default_plans()
+
+
+@pytest.fixture
+def head(signed_in: SignedIn, plan: Plan) -> Client:
+    return signed_in("head_of_risk")
+
+
+def phase() -> Phase:
+    return Phase.objects.get(plan__slug="two-step", slug="phase-1")
+
+
+def document() -> dict[str, Any]:
+    return deepcopy(dict(phase().rule_sets.order_by("-version").first().document))  # type: ignore[union-attr]
+
+
+def engine_says(wrong: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
+    """What `replay` prints of the document: its errors, its warnings."""
+    rules, frames = tmp_path / "rules.json", tmp_path / "frames.jsonl"
+    rules.write_text(json.dumps(plans.whole_document(wrong)), encoding="utf-8")
+    frames.write_text("", encoding="utf-8")
+    try:
+        call_command("replay", str(frames), rules=rules)
+    except CommandError as error:
+        return str(error), ""
+    return "", capsys.readouterr().err
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_said_at_its_field_in_the_words_of_replay(
+    head: Client, case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong, path, is_error = BAD[case]
+    errors, warnings = engine_says(wrong, tmp_path, capsys)
+    said = errors if is_error else warnings
+    line = next(one for one in said.splitlines() if f": {path}" in one)
+    message = line.partition(f"{path}")[2].partition(": ")[2]
+    assert message
+
+    answer = head.post(EDIT, sent(wrong), follow=True)  # through the form
+    found = [text for field in answer.context["form"].fields for text in (field.errors if is_error else field.warnings)]
+    rules = answer.context["form"].rules
+    found += [
+        text for rule in rules for one in (rule, *rule.windows) for text in (*one.errors, *getattr(one, "warnings", []))
+    ]
+    assert any(message in text for text in [*found, *answer.context["form"].errors]), (found, message)
+
+    answer = head.post(JSON, {"json": json.dumps(wrong), "do": "save"}, follow=True)  # through the JSON of the draft
+    by_path = answer.context["errors" if is_error else "warnings"]
+    assert any(one.startswith(path) and text == message for one, text in by_path), by_path
+
+    exported = {"slug": "imported", "name": "Imported", "phases": [{"slug": "one", "name": "One", **wrong}]}
+    answer = head.post("/plans/new/json/", {"json": json.dumps(exported)})  # through the import of a plan
+    if is_error:
+        assert answer.status_code == 422
+        assert (f"phases[0].{line.partition(path)[1]}" in answer.content.decode()) is True
+        assert any(text == message for _, text in answer.context["errors"])
+        assert not Plan.objects.filter(slug="imported").exists()
+    else:
+        assert answer.status_code == 302
+
+
+def test_what_is_typed_is_kept_as_a_draft_and_judges_nobody(head: Client) -> None:
+    answer = head.post(EDIT, sent(document(), rules_0_amount_percent="4"), follow=True)
+    assert answer.status_code == 200
+    draft = RuleSetDraft.objects.get()
+    assert draft.document["rules"][0]["amount"] == {"percent": "4", "of": "initial"}
+    assert draft.base_version == 1
+    assert RuleSet.objects.filter(phase=phase()).count() == 1
+
+
+def test_sending_what_is_there_already_begins_no_draft(head: Client) -> None:
+    head.post(EDIT, sent(document()))
+    assert not RuleSetDraft.objects.exists()
+
+
+def test_the_live_answer_has_the_error_at_the_field_and_keeps_the_draft(head: Client) -> None:
+    answer = head.post(CHECK, sent(document(), rules_0_amount_percent="500"), headers={"HX-Request": "true"})
+    page = answer.content.decode()
+    spot = page[page.index('id="rules-0-amount-percent-says"') :][:300]
+    assert "must be above 0 and at most 100" in spot
+    assert 'hx-swap-oob="true"' in spot
+    assert RuleSetDraft.objects.get().document["rules"][0]["amount"]["percent"] == "500"
+
+
+def test_the_live_answer_has_the_sentence_with_the_new_number(head: Client) -> None:
+    page = head.post(CHECK, sent(document(), rules_0_amount_percent="4.5")).content.decode()
+    assert "less 4.5% of the initial balance" in page
+    assert 'id="rules-0-said"' in page
+
+
+def test_rules_are_added_moved_and_removed_without_javascript(head: Client) -> None:
+    head.post(EDIT, sent(document(), do="add", add="max_positions"))
+    assert [rule["rule"] for rule in RuleSetDraft.objects.get().document["rules"]][-1] == "max_positions"
+    answer = head.post(EDIT, sent(RuleSetDraft.objects.get().document, do="up:3"))
+    assert answer.headers["Location"].endswith("#rules-2")
+    head.post(EDIT, sent(RuleSetDraft.objects.get().document, do="remove:0"))
+    names = [rule["rule"] for rule in RuleSetDraft.objects.get().document["rules"]]
+    assert names == ["max_loss", "max_positions", "profit_target"]
+
+
+def test_hours_are_added_and_removed(head: Client) -> None:
+    head.post(EDIT, sent(document(), do="add", add="trading_hours"))
+    head.post(EDIT, sent(RuleSetDraft.objects.get().document, do="add-window:3"))
+    assert len(RuleSetDraft.objects.get().document["rules"][3]["windows"]) == 2
+    head.post(EDIT, sent(RuleSetDraft.objects.get().document, do="remove-window:3:0"))
+    assert len(RuleSetDraft.objects.get().document["rules"][3]["windows"]) == 1
+
+
+@pytest.mark.parametrize(
+    "do", ["remove:99", "up:x", "remove-window:0:0", "add-window:0", "nothing", "", ":::", "down:"]
+)
+def test_a_button_that_means_nothing_changes_nothing(head: Client, do: str) -> None:
+    assert head.post(EDIT, sent(document(), do=do)).status_code == 302
+    assert not RuleSetDraft.objects.exists()
+
+
+def test_json_that_is_none_stays_in_the_field(head: Client) -> None:
+    answer = head.post(JSON, {"json": '{"rules": [', "do": "save"})
+    assert answer.status_code == 422
+    assert "not JSON" in answer.content.decode()
+    assert "{&quot;rules&quot;: [" in answer.content.decode()
+    assert not RuleSetDraft.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "3", "null", '{"a": NaN}', '{"a": "\\u0000"}', '{"rules": {}}', '{"rules": [1, "x", null]}', "{}",
+             "[" * 3000, '{"rules": [{"rule": "daily_loss", "amount": "5", "operator": ["<"]}]}',
+             '{"rules": [{"rule": "trading_hours", "windows": {"mon": 1}}, {"rule": 7}, {}]}', '{"reset": []}'],
+)  # fmt: skip
+def test_strange_json_is_a_word_and_never_a_defect(head: Client, text: str) -> None:
+    assert head.post(JSON, {"json": text, "do": "save"}, follow=True).status_code in {200, 422}
+    assert head.get(EDIT).status_code == 200
+    assert head.get("/plans/two-step/phase-1/review/", follow=True).status_code == 200
+    answer = head.post(EDIT, sent(RuleSetDraft.objects.get().document) if RuleSetDraft.objects.exists() else {})
+    assert answer.status_code in {302, 422}
+
+
+def test_what_no_field_can_hold_survives_the_form(head: Client) -> None:
+    strange = {**document(), "colour": "red"}
+    strange["rules"] = [
+        {**strange["rules"][0], "measured": 5, "note": {"a": [1]}}, {"rule": "bonus", "x": 1}, "no rule",
+    ]  # fmt: skip
+    plans.save_draft(phase(), strange, User.objects.get(username="head_of_risk"))
+    head.post(EDIT, sent(strange))
+    assert RuleSetDraft.objects.get().document == strange
+
+
+def test_somebody_elses_draft_is_not_overwritten_unseen(head: Client, people: dict[str, User]) -> None:
+    other = User.objects.create_user("second_head", role="head_of_risk")
+    stamp = head.get(EDIT).context["stamp"]
+    theirs = document()
+    theirs["rules"][0]["amount"]["percent"] = "3"
+    plans.save_draft(phase(), theirs, other)
+    answer = head.post(EDIT, {**sent(document(), rules_0_amount_percent="4"), "stamp": stamp})
+    assert answer.status_code == 409
+    assert "second_head changed this draft" in answer.content.decode()
+    assert 'value="4"' in answer.content.decode()
+    assert RuleSetDraft.objects.get().document == theirs
+    again = {**sent(document(), rules_0_amount_percent="4"), "stamp": answer.context["stamp"]}
+    assert head.post(EDIT, again).status_code == 302
+    assert RuleSetDraft.objects.get().document["rules"][0]["amount"]["percent"] == "4"
+
+
+@pytest.mark.parametrize("role", ["risk_officer", "auditor"])
+@pytest.mark.parametrize("path", [EDIT, JSON, "/plans/new/", "/plans/new/json/", "/plans/two-step/phase-1/review/"])
+def test_only_the_head_of_risk_writes(signed_in: SignedIn, plan: Plan, role: str, path: str) -> None:
+    client = signed_in(role)
+    assert client.get(path).status_code == 403
+    assert client.post(path, sent(document(), rules_0_amount_percent="4")).status_code == 403
+    assert not RuleSetDraft.objects.exists()
+    assert AuditEntry.objects.filter(verb="access_refused", target=path).exists()
+
+
+# -- the form holds every document ------------------------------------------------------------------------------------
+
+SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-5, 500), st.text("abc50.%, <", max_size=6))
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=2),
+    max_leaves=6,
+)  # fmt: skip
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> dict[str, Any]:
+    """Documents of known rules with some of their values replaced by anything, and keys that nobody knows."""
+    found = plans.blank_document()
+    for key in draw(st.sets(st.sampled_from([*found, "colour"]), max_size=2)) - {"rules"}:
+        found[key] = draw(VALUES)
+    for kind in draw(st.lists(st.sampled_from(sorted(RULES)), max_size=4)):
+        rule = {"rule": kind, **deepcopy(START[kind])}
+        for key in draw(st.sets(st.sampled_from([*rule, "note", "consequence"]), max_size=2)) - {"rule"}:
+            rule[key] = draw(VALUES)
+        found["rules"].append(rule)
+    return found
+
+
+def normal(value: Any) -> Any:
+    """Without what the form may drop: nulls, empty lists and objects, which mean what leaving out means."""
+    if isinstance(value, dict):
+        return {key: kept for key, one in value.items() if (kept := normal(one)) not in (None, [], {}, "")}
+    return [normal(one) for one in value] if isinstance(value, list) else value
+
+
+@given(documents())
+def test_whatever_a_document_says_the_form_says_it_again(found: dict[str, Any]) -> None:
+    from django.http import QueryDict
+
+    data = QueryDict(mutable=True)
+    for name, value in sent(found).items():
+        data.setlist(name, value if isinstance(value, list) else [value])
+    assert normal(document_of(data)) == normal(found)
+    assert form_of(found).wrong == 0
