@@ -5,14 +5,17 @@ from __future__ import annotations
 
 from monitoring.objectives.cards import Card, cards, live_cells
 from monitoring.objectives.positions import positions
-from monitoring.objectives.rulebook import Rule, Rulebook, rulebook, rulebook_of
-from monitoring.objectives.words import EVENT_WORDS, OPERATOR_WORDS, STATE_WORDS
+from monitoring.objectives.rulebook import Apart, LeftOut, Rule, Rulebook, rulebook, rulebook_of
+from monitoring.objectives.words import EVENT_WORDS, OPERATOR_WORDS, STANDING_WORDS, STATE_WORDS
 
 __all__ = [
     "EVENT_WORDS",
     "OPERATOR_WORDS",
+    "STANDING_WORDS",
     "STATE_WORDS",
+    "Apart",
     "Card",
+    "LeftOut",
     "Rule",
     "Rulebook",
     "cards",

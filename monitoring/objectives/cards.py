@@ -1,7 +1,8 @@
 """Objective cards: each rule's sentence with its figures now, as cells that the socket patches (pure).
 
-Cells of rule n: `r<n>_floor`, `_measured`, `_room`, `_used` (texts), `_state` (a word), `_line` and `_must` (what a
-trader may still do, in a sentence), `_w` gauge width 0 to 100 and `_s` its severity 0 to 4.
+Cells of rule n: `r<n>_state` (a word), `_used` (a share), `_line` (where the account stands, in a sentence), `_w` gauge
+width 0 to 100 and `_s` its severity 0 to 4; of a loss rule also `_floor`, `_measured`, `_room` and `_must` (what a
+trader may still do), of any other `_value`, `_limit` and `_due` (when time alone acts next).
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accounts.templatetags import formats
-from monitoring.live.publish import AccountRow, ReadingRow
-from monitoring.objectives.rulebook import Rule, Rulebook
-from monitoring.objectives.words import STATE_WORDS
+from monitoring.live.publish import AccountRow, ReadingRow, StandingRow
+from monitoring.objectives.rulebook import OBJECTIVES, Rule, Rulebook
+from monitoring.objectives.words import STANDING_WORDS, STATE_WORDS, full_sentence
 from monitoring.replica import SEVERITY_WORDS, Cells, money, percent
 from monitoring.replica.cells import (
     BREACHED,
@@ -24,7 +25,8 @@ from monitoring.replica.cells import (
     gauge_width,
 )
 
-CELLS = ("floor", "measured", "room", "used", "state", "line", "must", "w", "s")
+CELLS = ("floor", "measured", "room", "used", "state", "line", "must", "value", "limit", "due", "w", "s")
+CLOSE = 9000  # ten-thousandths of a limit from which on it deserves a look
 MEASURED_WORDS = {"equity": "Equity", "balance": "Balance", "lower": "The lower of balance and equity"}
 
 
@@ -93,12 +95,15 @@ def severity(reading: ReadingRow) -> int:
 
 
 def _rule_cells(row: AccountRow, book: Rulebook) -> Cells:
+    """Cells of the rules that row and rulebook agree on: while rules change, one of them is a moment behind."""
+    names = {rule.index: rule.name for rule in book.rules}
     found: Cells = {}
     for reading in row.readings:
-        found |= {f"r{reading.index}_{name}": value for name, value in _reading_cells(row, reading).items()}
-    for rule in book.rules:
-        if rule.target is not None:
-            found |= {f"r{rule.index}_{name}": value for name, value in _target_cells(row, rule.target).items()}
+        if names.get(reading.index) in {reading.rule, None}:
+            found |= {f"r{reading.index}_{name}": value for name, value in _reading_cells(row, reading).items()}
+    for standing in row.standings:
+        if names.get(standing.index) == standing.rule:
+            found |= {f"r{standing.index}_{name}": value for name, value in _standing_cells(standing).items()}
     return found
 
 
@@ -148,20 +153,23 @@ def _measured_words(reading: ReadingRow) -> str:
     return MEASURED_WORDS["equity"]
 
 
-def _target_cells(row: AccountRow, target: int) -> Cells:
-    """Progress of a profit target by balance; not a verdict."""
-    profit = row.balance - row.size
-    share = max(0, min(FULL, profit * FULL // target)) if target > 0 else 0
-    left = max(0, target - profit)
-    words = f"{money(left, row.digits)} {row.currency} to go" if left else "The balance has reached the target"
+def _standing_cells(standing: StandingRow) -> Cells:
+    points = standing.share_points
     return {
-        "floor": money(row.size + target, row.digits),
-        "measured": formats.signed(profit, row.digits),
-        "room": money(left, row.digits),
-        "used": percent(share),
-        "state": "Not judged yet",
-        "line": words,
-        "must": f"Balance of {money(row.size + target, row.digits)} or more.",
-        "w": gauge_width(share),
-        "s": 0,
+        "value": standing.value,
+        "limit": standing.limit,
+        "used": percent(points),
+        "state": STANDING_WORDS.get(standing.state, standing.state),
+        "line": full_sentence(standing.reason),
+        "due": formats.utc_ms(standing.due_ms),
+        "w": gauge_width(points or 0),
+        "s": standing_severity(standing),
     }
+
+
+def standing_severity(standing: StandingRow) -> int:
+    """The severity of a rule of section 6, 0 normal to 4 breached; what is only on the way is no danger."""
+    if standing.state == "violated":
+        return BREACHED if standing.consequence in {"fail", "pause"} else CRITICAL
+    near = standing.share_points is not None and standing.share_points >= CLOSE
+    return WATCH if standing.state == "ok" and near and standing.rule not in OBJECTIVES else 0

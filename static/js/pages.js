@@ -8,9 +8,11 @@
   // -- cells ----------------------------------------------------------------------------------------------------
   function rule(root, name, value) {
     const found = /^(r\d+)_(w|s)$/.exec(name), card = found && root.querySelector(`[data-rule="${found[1]}"]`), gauge = card && card.querySelector(".gauge");
+    if (!card) return;
+    if (found[2] === "s") card.dataset.sev = value;
     if (!gauge) return;
     if (found[2] === "w") gauge.querySelector("rect").setAttribute("width", `${value}%`);
-    else card.dataset.sev = gauge.dataset.s = value;
+    else gauge.dataset.s = value;
   }
   function show(frame) {
     for (const [id, cells] of frame.rows) {

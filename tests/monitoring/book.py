@@ -13,7 +13,7 @@ from django.test import Client
 
 from accounts import challenges
 from accounts.models import Account, Role, Server, User
-from monitoring.live.publish import AccountRow, ReadingRow
+from monitoring.live.publish import AccountRow, ReadingRow, StandingRow
 from monitoring.models import Enforcement, RiskEvent
 from tests.monitoring.wire import SIZE, Wire, account
 
@@ -70,6 +70,22 @@ def _reading(rule: str, index: int, equity: int, floor: int, sentence: str, stat
     mode = "" if rule == "daily_loss" else "static"
     room = equity - floor
     return ReadingRow(rule, index, mode, state, floor, equity, SIZE, room, used, "<", "fail", sentence)
+
+
+def standing(**changes: Any) -> StandingRow:
+    """Where the profit target of the plan two-step stands: 1,200.00 of 10,000.00."""
+    values: dict[str, Any] = {
+        "rule": "profit_target",
+        "index": 2,
+        "state": "pending",
+        "value": "1,200.00",
+        "limit": "10,000.00",
+        "share_points": 1200,
+        "reason": "closed profit 1,200.00 of the target 10,000.00: 8,800.00 to go",
+        "consequence": "",
+        "due_ms": None,
+    }
+    return StandingRow(**{**values, **changes})
 
 
 def history(wire: Wire, public_id: str, points: list[tuple[int, int]]) -> None:

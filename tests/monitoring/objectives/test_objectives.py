@@ -9,76 +9,10 @@ import pytest
 
 from accounts.models import Challenge, Phase, Plan, RuleSet
 from monitoring import objectives
-from monitoring.engine.ruleset import parse_rule_set
+from monitoring.engine.events import EventKind, StandingState
 from monitoring.objectives import Rule, Rulebook, words
 from monitoring.objectives.positions import price
-from tests.monitoring.book import row
-
-EVERY_OTHER_RULE: list[tuple[dict[str, Any], str]] = [
-    ({"rule": "profit_target", "amount": {"fixed": "8000.00"}}, "Make a profit of 8,000.00."),
-    (
-        {"rule": "profit_target", "amount": {"percent": "10", "of": "initial"}, "requires_flat": True},
-        "Make a profit of 10% of the initial balance, with every position closed.",
-    ),
-    (
-        {"rule": "min_trading_days", "days": 4, "counts": "opened"},
-        "Trade on at least 4 days; a day counts when a position is opened on it.",
-    ),
-    (
-        {"rule": "min_trading_days", "days": 4, "counts": "moved_day", "threshold": "0.5"},
-        "Trade on at least 4 days; a day counts when the balance moves on it by at least 0.5.",
-    ),
-    (
-        {"rule": "time_limit", "days": 30, "from": "first_trade", "unit": "calendar", "consequence": "fail"},
-        "Reach the target within 30 calendar days of the first trade. Else the challenge fails.",
-    ),
-    ({"rule": "max_lots_per_position", "lots": "10"}, "No position above 10 lots."),
-    (
-        {"rule": "max_lots_total", "lots": "30", "count": "gross"},
-        "No more than 30 lots open at once, counted gross.",
-    ),
-    ({"rule": "max_positions", "positions": 20}, "No more than 20 positions open at once."),
-    (
-        {"rule": "symbols", "allow": ["EURUSD", "GBPUSD"], "deny": ["BTCUSD"]},
-        "Trade only EURUSD, GBPUSD. Do not trade BTCUSD.",
-    ),
-    (
-        {
-            "rule": "trading_hours",
-            "zone": "UTC",
-            "windows": [{"days": ["mon", "fri"], "from": "08:00", "to": "22:00"}],
-            "outside": "flag",
-        },
-        "Trade only in these hours (UTC): Monday, Friday 08:00 to 22:00. What breaks it is flagged.",
-    ),
-    (
-        {"rule": "flat_by", "day": "fri", "time": "21:55", "zone": "UTC", "consequence": "close"},
-        "Close every position by Friday 21:55 (UTC). Else the positions are closed.",
-    ),
-    (
-        {"rule": "news_window", "before_minutes": 2, "after_minutes": 3, "impact": ["high"]},
-        "Do not trade from 2 minutes before to 3 minutes after news of high impact.",
-    ),
-    ({"rule": "stop_loss_required", "within_seconds": 60}, "Every position has a stop loss within 60 seconds."),
-    (
-        {"rule": "consistency", "best_day_share": "0.50", "of": "net", "consequence": "delay"},
-        "The best day makes at most 50% of the net profit. Else the payout is delayed.",
-    ),
-    ({"rule": "inactivity", "days": 9}, "Trade at least once in 9 days."),
-    ({"rule": "soft_breaches", "allowed": 3}, "Up to 3 soft breaches are forgiven."),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("rule", "said"), EVERY_OTHER_RULE, ids=lambda value: value if isinstance(value, str) else "")
-def test_every_rule_has_a_sentence(rule: dict[str, object], said: str) -> None:
-    assert words.sentence(rule) == said
-
-
-def test_no_rule_of_the_engine_lacks_words() -> None:
-    from monitoring.engine.ruleset.others import NAMES
-
-    assert {str(rule["rule"]) for rule, _ in EVERY_OTHER_RULE} == set(NAMES)
-    assert set(NAMES) | {"daily_loss", "max_loss"} == set(words.TITLES)
+from tests.monitoring.book import row, standing
 
 
 def book(*rules: Rule) -> Rulebook:
@@ -127,15 +61,55 @@ def test_stale_data_and_reviews_promise_nothing() -> None:
         assert "You may" not in str(cells(9_700_000, **changes)["r0_line"])
 
 
-def test_a_profit_target_shows_progress_and_no_verdict() -> None:
-    target = Rule(2, "profit_target", "Profit target", "…", judged=False, target=1_000_000)
-    found = objectives.live_cells(row("sim-1", balance=10_250_000), book(target), "UTC")
-    assert (found["r2_used"], found["r2_room"], found["r2_measured"]) == ("25.0%", "7,500.00", "+2,500.00")
-    assert found["r2_state"] == "Not judged yet"
-    reached = objectives.live_cells(row("sim-1", balance=11_000_100), book(target), "UTC")
-    assert (reached["r2_used"], reached["r2_line"]) == ("100.0%", "The balance has reached the target")
-    behind = objectives.live_cells(row("sim-1", balance=9_000_000), book(target), "UTC")
-    assert (behind["r2_used"], behind["r2_measured"]) == ("0.0%", "\u221210,000.00")
+TARGET = Rule(2, "profit_target", "Profit target", "…")
+LOTS = Rule(2, "max_lots_total", "Lots in all", "…")
+
+
+def standing_cells(rule: Rule, **changes: Any) -> dict[str, str | int | float]:
+    return objectives.live_cells(row("sim-1", standings=[standing(rule=rule.name, **changes)]), book(rule), "UTC")
+
+
+def test_a_standing_is_shown_as_the_engine_told_it() -> None:
+    found = standing_cells(TARGET, due_ms=1_795_129_200_000)
+    assert (found["r2_value"], found["r2_limit"], found["r2_used"]) == ("1,200.00", "10,000.00", "12.0%")
+    assert (found["r2_state"], found["r2_w"], found["r2_s"]) == ("On the way", 12, 0)
+    assert found["r2_line"] == "Closed profit 1,200.00 of the target 10,000.00: 8,800.00 to go."
+    assert found["r2_due"] == "2026-11-19 23:00:00 UTC"
+    assert standing_cells(TARGET, share_points=None)["r2_used"] == "—"
+
+
+@pytest.mark.parametrize(
+    ("rule", "changes", "severity"),
+    [
+        (TARGET, {"state": "met", "share_points": 10_000}, 0),
+        (TARGET, {"state": "pending", "share_points": 9_900}, 0),
+        (LOTS, {"state": "ok", "share_points": 8_999}, 0),
+        (LOTS, {"state": "ok", "share_points": 10_000}, 1),
+        (LOTS, {"state": "unknown", "share_points": 20_000}, 0),
+        (LOTS, {"state": "violated", "consequence": "flag"}, 3),
+        (LOTS, {"state": "violated", "consequence": "fail"}, 4),
+    ],
+)
+def test_what_is_not_kept_is_grave_and_what_is_on_the_way_is_not(
+    rule: Rule, changes: dict[str, Any], severity: int
+) -> None:
+    assert standing_cells(rule, **changes)["r2_s"] == severity
+
+
+def test_every_state_of_a_standing_has_a_word() -> None:
+    assert set(words.STANDING_WORDS) == {state.value for state in StandingState}
+    assert set(words.EVENT_WORDS) == {kind.value for kind in EventKind}
+
+
+def test_a_row_of_other_rules_than_the_books_tells_nothing_of_them() -> None:
+    assert "r2_value" not in standing_cells(TARGET, index=1)
+    found = objectives.live_cells(row("sim-1", standings=[standing()]), book(LOTS), "UTC")
+    assert "r2_value" not in found
+
+
+def test_a_card_without_a_word_of_the_monitor_claims_nothing() -> None:
+    (card,) = objectives.cards(book(TARGET), None)
+    assert (card.key, card.value, card.line, card.w) == ("r2", "—", "—", 0)
 
 
 def test_the_reset_is_told_in_three_zones() -> None:
@@ -161,12 +135,3 @@ def test_positions_come_with_the_largest_loss_first() -> None:
     found = objectives.positions(msgspec.structs.replace(made, positions=many, open_positions=3))
     assert [entry["id"] for entry in found["positions"]] == ["-20", "0", "5"]
     assert [entry["sign"] for entry in found["positions"]] == ["neg", "", "pos"]
-
-
-def test_the_default_plans_rules_are_all_in_the_rulebook() -> None:
-    from accounts.plans import two_step_document
-
-    document = {"version": 1, "currency": "USD", "initial_balance": "100000.00", **two_step_document("10")}
-    rule_set = parse_rule_set(document)
-    assert [words.title(rule) for rule in document["rules"]] == ["Daily loss", "Maximum loss, static", "Profit target"]
-    assert len(rule_set.loss_rules) == 2

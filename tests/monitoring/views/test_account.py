@@ -14,7 +14,7 @@ from django.test import Client
 from accounts import challenges
 from accounts.models import AuditEntry, ChallengeState, Role, User
 from monitoring import replica
-from tests.monitoring.book import adopt, breach, event, get, history, row, signed_in, text
+from tests.monitoring.book import adopt, breach, event, get, history, row, signed_in, standing, text
 from tests.monitoring.wire import Wire
 from tests.monitoring.wire import event as told
 from tests.waiting import eventually
@@ -50,7 +50,9 @@ def test_the_anonymous_are_sent_to_sign_in_and_an_unknown_account_is_a_404(wire:
 
 def test_the_page_says_every_limit_with_its_operator_and_its_figures(wire: Wire, officer: Client) -> None:
     adopt("sim-1")
-    wire.publish([row("sim-1", 9_560_000, severity=2, state="warned", enforcement_mode="dry_run")])
+    wire.publish(
+        [row("sim-1", 9_560_000, severity=2, state="warned", enforcement_mode="dry_run", standings=[standing()])]
+    )
     html = get(officer, "/accounts/sim-1/")
     said = text(html)
     assert "falls below the balance at the start of the day less 5% of the initial balance" in said
@@ -64,8 +66,9 @@ def test_the_page_says_every_limit_with_its_operator_and_its_figures(wire: Wire,
     assert '<span class="badge dry" data-cell="mode">Dry run</span>' in html
     assert "Two-step" in said
     assert "version 1" in said
-    assert "Profit target Not judged yet" in said
-    assert '<dd class="big" data-cell="r2_room">10,000.00</dd>' in html
+    assert '<dd class="big" data-cell="r2_value">1,200.00</dd>' in html
+    assert "Closed profit 1,200.00 of the target 10,000.00: 8,800.00 to go." in said
+    assert "12.0% of the way" in said
     assert 'data-socket="/ws/account/sim-1/"' in html
     assert "style=" not in html
     assert not re.search(r"<script(?![^>]*\bsrc=)", html)

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import AuditEntry, Role, User
-from tests.monitoring.book import adopt, breach, get, row, signed_in, text
+from tests.monitoring.book import adopt, breach, get, row, signed_in, standing, text
 from tests.monitoring.wire import Wire
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,16 +23,16 @@ def toni() -> User:
 
 def test_the_limits_are_said_in_plain_words(wire: Wire, trader: Client) -> None:
     adopt("sim-1", toni())
-    wire.publish([row("sim-1", 9_628_420)])
+    wire.publish([row("sim-1", 9_628_420, standings=[standing()])])
     said = text(get(trader, "/me/"))
     assert "You may still lose 1,284.20 USD today" in said
     assert "Equity must not fall below 95,000.00." in said
     assert "You may still lose 6,284.20 USD in all" in said
-    assert "10,000.00 USD to go" in said
+    assert "Closed profit 1,200.00 of the target 10,000.00: 8,800.00 to go." in said
     assert "by the rules" in said
     assert "Europe/Prague" in said
     assert "The challenge fails when equity falls below the initial balance less 10% of the initial balance." in said
-    assert "Make a profit of 10% of the initial balance, with every position closed. (not judged yet)" in said
+    assert "closed profit is at or above 10% of the initial balance, with no position open." in said
 
 
 def test_a_breach_says_why_with_its_numbers(wire: Wire, trader: Client) -> None:
