@@ -171,8 +171,7 @@ def _evaluate(
         now = ts
     if state.stale or state.status in UNREPORTED or now - ts >= account.stale_after:  # else it is surely fresh
         events += settle_freshness(account, ts, now)
-    started = state.day_started_at
-    at = ts if started is None or ts > started else started
+    at = _judged_at(account, ts)
     losses = judge_losses(account, at)
     breached = bool(losses) and losses[0].event is EventKind.BREACHED
     events += losses
@@ -181,6 +180,12 @@ def _evaluate(
         state.lowest_equity = min(state.lowest_equity, risk_equity(account, state))
     settle_band(account)
     return events
+
+
+def _judged_at(account: Account, ts: datetime) -> datetime:
+    """What comes after the reset that it precedes is judged at the reset."""
+    started = account.state.day_started_at
+    return ts if started is None or ts > started else started
 
 
 def _raise_marks(account: Account, ts: datetime) -> None:
@@ -228,7 +233,7 @@ def _late_resync(snapshot: Snapshot, account: Account, message: Resync) -> list[
     elif seq is not None:
         account.touch()
         deals = _take_structure(account, message, watched=True)
-        return settle(account, message.ts, deals, moved=True)
+        return settle(account, _judged_at(account, message.ts), deals, moved=True)
     return []
 
 
@@ -238,9 +243,11 @@ def _apply_other(snapshot: Snapshot, account: Account, message: AccountMessage) 
     if isinstance(message, BalanceOperation):
         return _operate(snapshot, account, message)
     if isinstance(message, messages.PositionOpened | messages.PositionModified):
-        return settle(account, message.ts, hold(account, message.data, message.ts), moved=True)
+        deals = hold(account, message.data, message.ts)
+        return settle(account, _judged_at(account, message.ts), deals, moved=True)
     if isinstance(message, messages.PositionClosed):
-        return settle(account, message.ts, close(account, message.data, message.ts), moved=True)
+        deals = close(account, message.data, message.ts)
+        return settle(account, _judged_at(account, message.ts), deals, moved=True)
     if isinstance(message, messages.AccountLocked):
         state.locked = True
         state.lock_reason = message.data.reason or ""
@@ -271,7 +278,7 @@ def _reconnect(snapshot: Snapshot, account: Account, message: AccountMessage) ->
     account.disturb()
     now = snapshot.link.now
     events = settle_freshness(account, message.ts, message.ts if now is None or message.ts > now else now)
-    return events + catch_up(account, message.ts)
+    return events + catch_up(account, _judged_at(account, message.ts))
 
 
 def _operate(snapshot: Snapshot, account: Account, message: BalanceOperation) -> list[Event]:

@@ -45,13 +45,8 @@ def set_market(snapshot: Snapshot, market: Market) -> None:
     """
     snapshot.set_market(market)
     for account in snapshot.accounts.values():
-        state = account.state
-        known = [name for name in state.unknown_symbols if name in market.symbols]
-        if known:
-            state.unknown_symbols = [name for name in state.unknown_symbols if name not in market.symbols]
-            account.touch()
         if account.positions and any(isinstance(rule, FlatBy) for rule in account.rule_set.others):
-            account.flush()
+            state = account.flush()
             state.pending = state.breach is None
             reschedule(account, max(state.last_ts or EPOCH, snapshot.link.now or EPOCH))
             account.disturb()

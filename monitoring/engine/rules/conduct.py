@@ -155,15 +155,6 @@ def judge_deadlines(account: Account, at: datetime) -> list[Finding]:
     return findings
 
 
-def judge_latecomers(account: Account, at: datetime) -> list[Finding]:
-    """Judge what was opened after a deadline."""
-    findings: list[Finding] = []
-    for rule, memory in zip(account.rule_set.others, account.state.others, strict=True):
-        if isinstance(rule, FlatBy) and account.positions:
-            findings += _late(account, rule, memory, at)
-    return findings
-
-
 def _announced(account: Account, rule: FlatBy, memory: OtherMemory, at: datetime) -> list[Finding]:
     almanac = account.owner.almanac
     deadline = almanac.deadline(rule, account.rule_set.trading_week, at)

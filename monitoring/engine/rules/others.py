@@ -11,7 +11,6 @@ from monitoring.engine.rules.conduct import (
     AFTER,
     judge_deadlines,
     judge_deals,
-    judge_latecomers,
     judge_stops,
     next_call,
 )
@@ -56,10 +55,10 @@ def settle(
     if state.pending:
         deals = [*state.waiting, *deals]
         state.pending, state.waiting = False, []
-        findings += judge_deadlines(account, at) + objectives.on_due(account, at)
         moved = True
     if moved:
-        findings += judge_stops(account, at, late, seen) + judge_latecomers(account, at) + judge_exposure(account, at)
+        findings += judge_deadlines(account, at) + judge_stops(account, at, late, seen)
+        findings += objectives.on_due(account, at) + judge_exposure(account, at)
         told = judge_deals(account, deals, at)
         events += told.refused
         findings += told.findings

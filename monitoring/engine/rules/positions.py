@@ -54,6 +54,8 @@ def close(account: Account, closed: ClosedPosition, ts: datetime) -> list[Deal]:
     if closed.remaining_volume > 0:
         if held is not None:
             account.positions[closed.id] = with_volume(held, closed.remaining_volume)
+        else:
+            _forget(account, closed.id)  # its opening is told once
         return deals
     known = account.positions.pop(closed.id, None)
     if known is not None or state.open_positions > len(account.positions):
@@ -122,7 +124,8 @@ def _forget(account: Account, ident: str) -> None:
     """Keep nothing of a closed position but that it was there."""
     state = account.state
     state.closing.pop(ident, None)
-    state.gone.append(ident)
+    if ident not in state.gone:
+        state.gone.append(ident)
     del state.gone[:-GONE_KEPT]
     for memory in state.others:
         if ident in memory.awaiting:

@@ -134,7 +134,12 @@ class Snapshot:
     def set_market(self, market: Market) -> None:
         """Take what the firm says of the server's markets; it replaces what was said before."""
         self.almanac = Almanac(market)
-        self.unknown_symbols.difference_update(market.symbols)
+        self.unknown_symbols = {
+            name
+            for account in self.accounts.values()
+            for name in account.state.unknown_symbols
+            if name not in market.symbols
+        }
 
     def remove(self, account_id: str) -> None:
         """Stop watching an account."""
