@@ -53,7 +53,7 @@ class AccountPageConsumer(AccountConsumer):
 
     def _follow(self, row: AccountRow) -> None:
         """Read the rulebook again when the account is judged by another one."""
-        key = (row.rule_set_version, row.phase, row.plan, row.size)
+        key = objectives.rules_of(row)
         known, book = self._books[row.public_id]
         if key == known:
             return

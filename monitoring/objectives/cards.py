@@ -83,6 +83,13 @@ def live_cells(row: AccountRow, book: Rulebook | None, zone: str) -> Cells:
     return {**found, **(_rule_cells(row, book) if book else {})}
 
 
+def rules_of(row: AccountRow) -> tuple[object, ...]:
+    """What tells that an account is judged by other rules than before: then its rulebook is read again."""
+    losses = [(reading.index, reading.sentence) for reading in row.readings]
+    others = [(standing.index, standing.rule, standing.consequence) for standing in row.standings]
+    return (row.rule_set_version, row.phase, row.plan, row.size, row.overridden, losses, others)
+
+
 def severity(reading: ReadingRow) -> int:
     """A reading's own severity, 0 normal to 4 breached, as the desk's gauges have it."""
     if reading.state in {"breached", "paused"} or reading.used >= FULL:

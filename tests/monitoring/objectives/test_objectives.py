@@ -107,6 +107,14 @@ def test_a_row_of_other_rules_than_the_books_tells_nothing_of_them() -> None:
     assert "r2_value" not in found
 
 
+def test_other_rules_are_known_by_the_row_and_other_figures_are_not() -> None:
+    made = row("sim-1", standings=[standing()])
+    known = objectives.rules_of(made)
+    assert objectives.rules_of(row("sim-1", 9_700_000, standings=[standing(value="1,300.00")])) == known
+    for changes in ({"overridden": True}, {"rule_set_version": 2}, {"standings": [standing(consequence="flag")]}):
+        assert objectives.rules_of(msgspec.structs.replace(made, **changes)) != known
+
+
 def test_a_card_without_a_word_of_the_monitor_claims_nothing() -> None:
     (card,) = objectives.cards(book(TARGET), None)
     assert (card.key, card.value, card.line, card.w) == ("r2", "—", "—", 0)
