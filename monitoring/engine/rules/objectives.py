@@ -66,11 +66,11 @@ def opened(account: Account, position: Position, at: datetime) -> None:
         state.first_open_at = at
     if state.last_open_at is None or at > state.last_open_at:
         state.last_open_at = at
-    if state.idle_from is None or at > state.idle_from:
+    if state.idle_from is None or at > state.idle_from:  # else it was before the spell that runs
         state.idle_from = at
-    for rule, memory in pairs(account):
-        if isinstance(rule, Inactivity):
-            memory.open = False
+        for rule, memory in pairs(account):
+            if isinstance(rule, Inactivity):
+                memory.open = False
     _note(account, day, "opened")
 
 
