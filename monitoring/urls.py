@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from monitoring.views import lab
 from monitoring.views.account import account, chart, release
 from monitoring.views.desk import desk, export
 from monitoring.views.feeds import feeds, switch
@@ -24,6 +25,12 @@ urlpatterns = [
     path("plans/<slug:slug>/<slug:phase>/move/", move, name="plan-move"),
     path("reviews/", reviews, name="reviews"),
     path("reviews/decide/", decide, name="reviews-decide"),
+    path("lab/", lab.lab, name="lab"),
+    path("lab/new/", lab.new, name="lab-new"),
+    path("lab/<uuid:run_id>/", lab.run, name="lab-run"),
+    path("lab/<uuid:run_id>/progress/", lab.progress, name="lab-progress"),
+    path("lab/<uuid:run_id>/cancel/", lab.cancel, name="lab-cancel"),
+    path("lab/<uuid:run_id>/chart.json", lab.chart, name="lab-chart"),
     path("feeds/", feeds, name="feeds"),
     path("feeds/<int:server_id>/enforcement/", switch, name="feed-enforcement"),
     path("healthz", healthz, name="healthz"),
