@@ -27,10 +27,11 @@ from monitoring.engine.messages import (
     BalanceOperation,
     Clock,
     Link,
+    Market,
     Message,
     Resync,
 )
-from monitoring.engine.rules import process, refuse
+from monitoring.engine.rules import change_rules, process, refuse
 from monitoring.engine.ruleset import RuleSet
 from monitoring.engine.snapshot import Account, Snapshot
 from monitoring.engine.snapshot.store import Hold
@@ -201,7 +202,7 @@ class Pipeline:
         try:
             account = self._add(entry, saved)
         except ValueError as error:
-            log.warning("checkpoint_of_another_rule_set", account=entry.public_id, error=str(error))
+            log.warning("checkpoint_of_another_release", account=entry.public_id, error=str(error))
             account = self._add(entry, None)
         if self.tape is not None:
             self.tape.watch(account)
@@ -216,8 +217,19 @@ class Pipeline:
         self.snapshot.unknown.discard(account_id)
         return account
 
-    def change_rules(self, account: Account, rule_set: RuleSet) -> None:
-        """Judge a running account by another rule set from now on."""
+    def change_rules(self, account: Account, rule_set: RuleSet, at: datetime) -> None:
+        """Judge a running account by another rule set from `at` on; what that brings about goes its usual way."""
+        started = time.perf_counter()
+        events = change_rules(self.snapshot, account.id, rule_set, at)
+        if self.tape is not None:
+            self.tape.rules(account.id, rule_set, at)
+        if events:
+            self._conclude(events, started)
+
+    def set_market(self, market: Market) -> None:
+        """Know what the firm says of the server's markets from now on."""
+        self.symbols = market.symbols
+        self.deliver(market, market.ts)
 
     def set_entry(self, entry: Entry) -> None:
         """Know an account's people, plan and challenge as the book has them now."""
@@ -245,6 +257,7 @@ class Pipeline:
             public_id=entry.public_id,
             initial_balance=entry.rule_set.initial_balance,
             state=saved if saved is not None and saved.challenge == entry.challenge_key else None,
+            created=entry.started_at,
         )
 
     def _record_on(self, tape: Tape, message: Message) -> None:

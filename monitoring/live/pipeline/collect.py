@@ -16,7 +16,7 @@ from monitoring.live.pipeline.portions import breathe
 from monitoring.live.pipeline.second_line import SecondLine
 from monitoring.live.publish import AccountRow, ServerRow
 from monitoring.live.publish.publisher import Parcel
-from monitoring.live.publish.rows import account_row, milliseconds
+from monitoring.live.publish.rows import Standings, account_row, milliseconds
 
 QUIET_PORTION = 25
 HISTORY_EVERY_MS = 5_000
@@ -29,6 +29,7 @@ class Collector:
     def __init__(self, pipeline: Pipeline, checkpoints: Checkpoints, journal: Journal) -> None:
         self.pipeline, self.checkpoints, self.journal = pipeline, checkpoints, journal
         self._high: dict[str, tuple[int, ...]] = {}  # the marks that the journal knows, by account id
+        self._standings = Standings()
         self._points: dict[str, int] = {}  # when each account's history got its last point
 
     async def collect(self, parcel: Parcel) -> None:
@@ -64,6 +65,8 @@ class Collector:
             rev=saved.mark,
             enforcement=pipeline.enforcer.shown.get((pipeline.name, account.id), ""),
             enforcement_mode=pipeline.mode,
+            overridden=entry.overridden,
+            standing=self._standings.get(account, parcel.at),
         )
         parcel.rows[row.public_id] = _pack(row)
         parcel.states[row.public_id] = pack_saved(saved)

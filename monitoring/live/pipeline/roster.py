@@ -31,6 +31,7 @@ class Roster:
         try:
             self.pipeline.mode = await self.book.mode()
             entries = await self.book.load()
+            await self._follow_market()
         except DatabaseError as error:
             self._book_is_down(error)
             return
@@ -47,6 +48,7 @@ class Roster:
             mode = await self.book.mode()
             if mode != self.pipeline.mode:
                 self._switch(mode)
+            await self._follow_market()
             if self.loaded and (heard or await self.book.changed()):
                 await self._apply(await self.book.changes())
             if self._book_down_since is not None and self.loaded:
@@ -58,6 +60,8 @@ class Roster:
     def warnings(self) -> list[str]:
         """What people should know about the list of accounts."""
         found = [f"{public_id}: its rule set cannot judge it ({why})" for public_id, why in self.book.refused.items()]
+        if unknown := self.pipeline.snapshot.unknown_symbols:
+            found.append(_unknown_words(unknown, self.pipeline.name))
         held = [account for one in self.pipeline.held if (account := self.pipeline.snapshot.accounts.get(one))]
         found += [f"{one.public_id} waits in review: {one.verdict_held}" for one in held if one.verdict_held]
         return found[:5]
@@ -76,6 +80,11 @@ class Roster:
         self.pipeline.mode = mode
         for account in self.pipeline.snapshot.accounts.values():
             account.touch()
+
+    async def _follow_market(self) -> None:
+        market = await self.book.market(datetime.now(UTC))
+        if market is not None:
+            self.pipeline.set_market(market)
 
     async def _apply(self, entries: Iterable[Entry]) -> None:
         """Take over what changed, in portions: meanwhile frames come in and are judged by what holds for each."""
@@ -97,7 +106,7 @@ class Roster:
             return
         pipeline.set_entry(entry)
         if before.rule_set is not entry.rule_set:
-            pipeline.change_rules(account, entry.rule_set)
+            pipeline.change_rules(account, entry.rule_set, datetime.now(UTC))
         if before.in_review and not entry.in_review:
             pipeline.release(account)
             pipeline.held.discard(account_id)
@@ -110,3 +119,11 @@ class Roster:
         if self._book_down_since is None:
             self._book_down_since = datetime.now(UTC)
             log.warning("book_unreachable", error=str(error).strip())
+
+
+def _unknown_words(names: set[str], server: str) -> str:
+    listed = ", ".join(sorted(names)[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return (
+        f"{server}: no base name is known for {listed}, so rules on symbols and news pass them by;"
+        " set it on the page Symbols (/symbols/)"
+    )

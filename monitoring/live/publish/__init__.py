@@ -56,6 +56,20 @@ class PositionRow(Struct, frozen=True, array_like=True):
     open_time_ms: int | None
 
 
+class StandingRow(Struct, frozen=True, array_like=True):
+    """Where a rule of section 6 stands, for people; `engine.events.Standing`."""
+
+    rule: str
+    index: int  # its place in the rule set's document
+    state: str  # ok | violated | met | pending | unknown
+    value: str  # "3 days", "12.50 lots", "1,200.00"
+    limit: str
+    share_points: int | None  # value / limit in ten-thousandths, where that makes sense
+    reason: str
+    consequence: str  # fail | pause | close | flag | delay | ""
+    due_ms: int | None  # when time alone acts next
+
+
 class AccountRow(Struct, frozen=True, array_like=True):
     """One account as every page shows it; money in minor units, times in epoch milliseconds (UTC)."""
 
@@ -100,6 +114,13 @@ class AccountRow(Struct, frozen=True, array_like=True):
     day_start_equity: int | None
     high_water: int | None
     breached_today: bool = False  # the breach that it stands under is of the account's present trading day
+    overridden: bool = False  # a rule of it is set apart from its plan now
+    standings: list[StandingRow] = []  # the rules of section 6, in the document's order
+    # If the day reset now: the smallest room over the loss rules, its floor, and whether any floor would be crossed
+    # (never of an account that has breached already).
+    reset_room: int | None = None
+    reset_floor: int | None = None
+    reset_breach: bool = False
 
 
 class EventRow(Struct, frozen=True, array_like=True):

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+
+import msgspec
 
 from monitoring.engine.events import Event, EventKind, ReadingState
 from monitoring.engine.messages import Position
 from monitoring.engine.money import half_up
 from monitoring.engine.rules import levels, readings, staleness
+from monitoring.engine.rules.forecast import worst_at_reset
+from monitoring.engine.rules.loss import Level
 from monitoring.engine.rules.loss import reason as sentence_of
+from monitoring.engine.rules.standings import standings, standings_key
 from monitoring.engine.ruleset import RuleSet
 from monitoring.engine.snapshot import Account
 from monitoring.engine.trading_day import day_start
-from monitoring.live.publish import AccountRow, EventRow, PositionRow, ReadingRow
+from monitoring.live.publish import AccountRow, EventRow, PositionRow, ReadingRow, StandingRow
 
 NORMAL, WATCH, WARNING, CRITICAL, BREACHED = range(5)
 WATCH_FROM, CRITICAL_FROM = 5_000, 9_000  # ten-thousandths of the limit
+_pack = msgspec.msgpack.Encoder().encode
 LINK_STATES = frozenset({"disconnected", "auth_failed", "maintenance"})
 
 
@@ -71,11 +78,14 @@ def severity_of(points: int, rule_set: RuleSet) -> int:
 
 
 def account_row(
-    account: Account, face: Face, now: datetime, *, rev: int, enforcement: str, enforcement_mode: str
-) -> AccountRow:
-    """The account as it stands at `now`."""
+    account: Account, face: Face, now: datetime, *, rev: int, enforcement: str, enforcement_mode: str,
+    overridden: bool = False, standing: list[StandingRow] | None = None,
+) -> AccountRow:  # fmt: skip
+    """The account as it stands at `now`; `standing`: its rules of section 6 as somebody kept them."""
     rule_set = account.rule_set
-    current, reason = _quick_answers(account, face, now) or _answers(account, face, now)
+    found = levels(account) if account.figures is not None else []
+    current, reason = _quick_answers(account, face, now, found) or _answers(account, face, now)
+    at_reset = worst_at_reset(account, found)
     state = _state(account, current)
     points = max((reading.used for reading in current), default=0)
     daily = _worst(current, "daily_loss")
@@ -124,7 +134,46 @@ def account_row(
         day_start_equity=account.day_start_equity if has_day else None,
         high_water=account.high_water,
         breached_today=_breached_today(account),
+        overridden=overridden,
+        standings=standing_rows(account, now) if standing is None else standing,
+        reset_room=None if at_reset is None else at_reset.room,
+        reset_floor=None if at_reset is None else at_reset.floor,
+        reset_breach=at_reset is not None and at_reset.crossed and not account.breached,
     )
+
+
+def standing_rows(account: Account, now: datetime) -> list[StandingRow]:
+    """Where the account's rules of section 6 stand at `now`."""
+    if not account.rule_set.others:
+        return []
+    return [
+        StandingRow(
+            one.rule, one.index, one.state.value, one.value, one.limit, _points(one.share), one.reason,
+            one.consequence, milliseconds(one.due),
+        )
+        for one in standings(account, now)
+    ]  # fmt: skip
+
+
+class Standings:
+    """The standings of all accounts as packed bytes, made anew only when they may have changed.
+
+    They rest on positions, closed profit and the clock's minute (`standings_key`), and are most of a row: made for each
+    published row they would cost many times what the rest does.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[int, object, msgspec.Raw]] = {}  # by account id: the minute, the key, the bytes
+
+    def get(self, account: Account, now: datetime) -> list[StandingRow]:
+        """What stands in the place of the row's list: bytes that the encoder puts in as they are."""
+        if not account.rule_set.others:
+            return []
+        minute, key = int(now.timestamp()) // 60, standings_key(account)
+        kept = self._kept.get(account.id)
+        if kept is None or kept[0] != minute or kept[1] != key:
+            kept = self._kept[account.id] = minute, key, msgspec.Raw(_pack(standing_rows(account, now)))
+        return kept[2]  # type: ignore[return-value]  # msgspec.Raw encodes as what it holds
 
 
 def event_row(event: Event, public_id: str, severity: int) -> EventRow:
@@ -148,7 +197,14 @@ def event_severity(event: Event, rule_set: RuleSet) -> int:
     return WARNING if event.event in {EventKind.VIOLATED, EventKind.WARNED} else NORMAL
 
 
-def _quick_answers(account: Account, face: Face, now: datetime) -> tuple[list[ReadingRow], str] | None:
+def _points(share: Decimal | None) -> int | None:
+    """Ten-thousandths, cut: 99.999 % is not yet 100 %."""
+    return None if share is None else int(share * 10_000)
+
+
+def _quick_answers(
+    account: Account, face: Face, now: datetime, found: list[Level]
+) -> tuple[list[ReadingRow], str] | None:
     """What `readings` answers, three times as fast, for an account that is fresh, judged and crosses no floor."""
     state = account.state
     if (
@@ -158,7 +214,7 @@ def _quick_answers(account: Account, face: Face, now: datetime) -> tuple[list[Re
         return None
     rows: list[ReadingRow] = []
     worst, most = None, -1
-    for number, level in enumerate(levels(account)):
+    for number, level in enumerate(found):
         if level.crossed:
             return None
         rule, used = level.rule, used_points(level.anchor, level.floor, level.measured)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from monitoring.engine.messages import AccountUpdate
 from monitoring.engine.rules import levels, process
 from monitoring.engine.rules.timers import advance
-from monitoring.engine.rules.forecast import at_reset
+from monitoring.engine.rules.forecast import at_reset, worst_at_reset
 from monitoring.engine.ruleset import parse_rule_set
 from monitoring.engine.snapshot import Account, Snapshot
 from monitoring.engine.snapshot.state import AccountState
@@ -46,11 +46,14 @@ def test_the_forecast_is_what_a_copy_says_after_a_real_reset(
         before = msgspec.msgpack.encode(account.dump())
         forecast = at_reset(account)
         assert msgspec.msgpack.encode(account.dump()) == before, "a look changes nothing"
+        worst = worst_at_reset(account, levels(account) if account.figures else [])
         if account.figures is None:
-            assert forecast == ()
+            assert (forecast, worst) == ((), None)
         elif isinstance(message, AccountUpdate):
             assert [(one.index, one.floor, one.measured, one.crossed) for one in forecast] == after_a_reset(account)
             assert all(one.room == one.measured - one.floor for one in forecast)
+            least = min(forecast, key=lambda one: one.room)
+            assert worst == (least.room, least.floor, any(one.crossed for one in forecast))
 
 
 def test_the_overnight_trap_shows_before_the_reset() -> None:
