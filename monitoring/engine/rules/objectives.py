@@ -118,7 +118,7 @@ def amend_last_day(account: Account) -> None:
 
 
 def after_reset(account: Account, instant: datetime) -> list[Finding]:
-    """Judge what a reset demands: the time limit whose last day ended, and consistency."""
+    """Judge what a reset demands: the time limit whose last day ended, consistency, and what a pause slept through."""
     return [
         finding
         for rule, memory in pairs(account)
@@ -145,16 +145,15 @@ def on_update(account: Account, at: datetime, *, breached: bool = False) -> tupl
 
 
 def due(account: Account) -> datetime | None:
-    """Return when time alone acts on an objective next; in the past: it could not be judged when it was due."""
+    """Return when time alone acts on an objective next; in the past: it was not judged when it was due.
+
+    A pause may end before the instant comes, so that it is told while the rule still sleeps.
+    """
     state = account.state
     if state.review or state.verdict_held or state.breach is not None:
         return None
-    instants = [
-        instant
-        for rule, memory in pairs(account)
-        if not _sleeps(account, rule) and (instant := _due_of(account, rule, memory)) is not None
-    ]
-    return min(instants, default=None)
+    instants = (_due_of(account, rule, memory) for rule, memory in pairs(account))
+    return min((instant for instant in instants if instant is not None), default=None)
 
 
 def on_due(account: Account, instant: datetime) -> list[Finding]:
@@ -248,6 +247,9 @@ def _over(account: Account, rule: TimeLimit, memory: OtherMemory) -> date | None
 def _at_reset(account: Account, rule: OtherRule, memory: OtherMemory, instant: datetime) -> list[Finding]:
     if isinstance(rule, TimeLimit):
         return _time_limit(account, rule, memory, instant)
+    if isinstance(rule, Inactivity):
+        slept = None if rule.consequence != "pause" else _due_of(account, rule, memory)
+        return [] if slept is None or slept >= instant else [_idle(account, rule, memory, instant)]
     if not isinstance(rule, Consistency):
         return []
     if not targets(account):

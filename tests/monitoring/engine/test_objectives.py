@@ -382,6 +382,15 @@ def test_an_opening_starts_a_new_spell_and_holding_does_not() -> None:
     assert len(told) == 1
 
 
+def test_what_a_pause_slept_through_is_told_when_it_ends() -> None:
+    desk = desk_of(DAILY | {"consequence": "pause"}, IDLE | {"days": 1, "consequence": "pause"})
+    balance(desk, 100000)
+    go(desk, "2026-06-11T08:00:00+00:00")
+    desk.update(94000)
+    assert not desk.tick(3600 * 8), "an idle day ended, but it is paused already"
+    assert kinds(next_day(desk)) == ["day_started", "resumed", "breached"]
+
+
 def test_without_any_trade_it_counts_from_the_beginning() -> None:
     desk = desk_of(IDLE | {"days": 1, "consequence": "fail"})
     balance(desk, 100000)
