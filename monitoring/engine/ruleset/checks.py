@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from monitoring.engine.money import grouped
-from monitoring.engine.ruleset.model import Amount, Consistency, FlatBy, LossRule, RuleSet, TradingHours
+from monitoring.engine.ruleset.model import (
+    Amount,
+    Consistency,
+    FlatBy,
+    LossRule,
+    MaxLotsPerPosition,
+    MaxLotsTotal,
+    MinTradingDays,
+    RuleSet,
+    TimeLimit,
+    TradingHours,
+)
 from monitoring.engine.ruleset.reader import Problems
 from monitoring.engine.trading_day import WEEKDAYS
 
@@ -17,6 +28,10 @@ def check_together(rule_set: RuleSet, problems: Problems) -> None:
     _objectives(rule_set, problems)
     _soft_breaches(rule_set, problems)
     _outside_the_week(rule_set, problems)
+    _out_of_reach(rule_set, problems)
+    _no_effect(rule_set, problems)
+    if not rule_set.rules and rule_set.document.get("rules") == []:
+        problems.warnings.append(("rules", "is empty: nothing is judged"))
 
 
 def _repeated(rule_set: RuleSet, problems: Problems) -> None:
@@ -30,7 +45,7 @@ def _repeated(rule_set: RuleSet, problems: Problems) -> None:
     for index in hours[1:]:
         text = f"rules[{hours[0]}] has trading hours too: a position must be opened inside both"
         problems.warnings.append((f"rules[{index}]", text))
-    entries = rule_set.document.get("rules") if isinstance(rule_set.document, dict) else None
+    entries = rule_set.document.get("rules")
     if isinstance(entries, list):
         for index, entry in enumerate(entries):
             if isinstance(entry, dict) and entry in entries[:index] and entry.get("rule") not in _ONCE:
@@ -97,3 +112,43 @@ def _outside_the_week(rule_set: RuleSet, problems: Problems) -> None:
         if isinstance(rule, FlatBy) and rule_set.trading_week and rule.day not in rule_set.trading_week:
             text = f"{WEEKDAYS[rule.day]} is not in the trading week"
             problems.warnings.append((f"rules[{rule.index}].day", text))
+
+
+def _out_of_reach(rule_set: RuleSet, problems: Problems) -> None:
+    """Limits that another rule keeps from ever being reached."""
+    limits = [rule for rule in rule_set.others if isinstance(rule, TimeLimit)]
+    totals = [rule for rule in rule_set.others if isinstance(rule, MaxLotsTotal) and rule.count == "gross"]
+    for rule in rule_set.others:
+        for limit in limits:
+            if isinstance(rule, MinTradingDays) and rule.days > (most := _trading_days(limit, rule_set)):
+                text = (
+                    f"{rule.days} days cannot count within the time limit of {limit.days} {limit.unit} days "
+                    f"(rules[{limit.index}]), which has at most {most} trading days"
+                )
+                problems.warnings.append((f"rules[{rule.index}].days", text))
+        for total in totals:
+            if isinstance(rule, MaxLotsPerPosition) and rule.lots > total.lots:
+                text = f"is more than all positions together may have (rules[{total.index}]), which is reached first"
+                problems.warnings.append((f"rules[{rule.index}].lots", text))
+
+
+def _trading_days(limit: TimeLimit, rule_set: RuleSet) -> int:
+    """How many trading days a time limit can hold at most."""
+    if limit.unit == "trading":
+        return limit.days
+    weeks, rest = divmod(limit.days, 7)
+    return weeks * len(rule_set.trading_week) + min(rest, len(rule_set.trading_week))
+
+
+def _no_effect(rule_set: RuleSet, problems: Problems) -> None:
+    """A floor that never rises has nothing to lock, and no mark that a payout could move."""
+    size = rule_set.initial_balance
+    for rule in rule_set.loss_rules:
+        if rule.mode != "static":
+            continue
+        if rule.lock is not None and rule.amount.floor_under(size, size) <= size + rule.lock:
+            text = "has no effect: a static floor never rises to it"
+            problems.warnings.append((f"rules[{rule.index}].lock", text))
+        if rule.on_payout in {"unchanged", "reset"}:
+            text = f"{rule.on_payout} has no effect: a static floor has no high-water mark"
+            problems.warnings.append((f"rules[{rule.index}].on_payout", text))

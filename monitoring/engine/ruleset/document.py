@@ -26,6 +26,7 @@ _KEYS = {
     "warn_at", "clear_below", "stale_after", "fresh_for", "rules",
 }  # fmt: skip
 _MOST_RULES = 100
+_LONG = 900  # seconds after which data is old by any measure
 
 
 def parse_rule_set(document: Mapping[str, object], digits: int = 2, *, today: date | None = None) -> RuleSet:
@@ -51,12 +52,13 @@ def parse_rule_set(document: Mapping[str, object], digits: int = 2, *, today: da
         adjust=reader.choice("balance_operations", ("adjust", "ignore"), "adjust") == "adjust",
         warn_at=warn_at,
         clear_below=clear_below,
-        stale_after=float(reader.integer("stale_after", 30, least=1)),
-        fresh_for=float(reader.integer("fresh_for", 60, least=1)),
+        stale_after=_seconds(reader, "stale_after", 30),
+        fresh_for=_seconds(reader, "fresh_for", 60),
         loss_rules=loss_rules,
         others=other_rules,
     )
-    check_together(rule_set, problems)
+    if reader.is_object:
+        check_together(rule_set, problems)
     if problems.errors:
         raise RuleSetError(problems.errors)
     return replace(
@@ -78,6 +80,13 @@ def warnings_by_path(rule_set: RuleSet) -> dict[str, list[str]]:
     for path, text in rule_set.notes:
         found.setdefault(path, []).append(text)
     return found
+
+
+def _seconds(reader: Reader, key: str, default: int) -> float:
+    seconds = reader.integer(key, default, least=1)
+    if seconds > _LONG:
+        reader.warn(key, f"verdicts would rest on data that is up to {seconds:,} seconds old")
+    return float(seconds)
 
 
 def _currency(reader: Reader) -> str:

@@ -139,4 +139,4 @@ def test_sentences_say_the_operator_in_words() -> None:
 
 @pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "golden").glob("*.json")), ids=lambda p: p.stem)
 def test_golden_rule_sets_are_valid(path: Path) -> None:
-    assert parse_rule_set(json.loads(path.read_text())["rules"]).loss_rules
+    assert parse_rule_set(json.loads(path.read_text())["rules"]).rules

@@ -17,6 +17,7 @@ NEWS = {"rule": "news_window", "before_minutes": 2, "after_minutes": 2}
 FLAT = {"rule": "flat_by", "day": "fri", "time": "21:55", "zone": "UTC"}
 MIN_DAYS = {"rule": "min_trading_days", "days": 4, "counts": "profit_day", "threshold": "0.005"}
 CONSISTENT = {"rule": "consistency", "best_day_share": "0.5", "of": "net"}
+LIMIT = {"rule": "time_limit", "days": 30, "from": "created", "unit": "calendar"}
 LOTS = {"rule": "max_lots_per_position", "lots": "10"}
 
 
@@ -141,6 +142,13 @@ WARNINGS = [
     (document(DAILY, DAILY), "rules[1]", "is the same as rules[0]"),
     (document(*hours(WINDOW)["rules"], *hours(WINDOW, outside="close")["rules"]), "rules[1]", "inside both"),
     (document(trading_week=["mon", "mon"]), "trading_week[1]", "already"),
+    (document(MIN_DAYS | {"days": 23}, LIMIT), "rules[0].days", "which has at most 22 trading days"),
+    (document(MIN_DAYS | {"days": 31}, LIMIT | {"unit": "trading"}), "rules[0].days", "at most 30 trading days"),
+    (document(LOTS, {"rule": "max_lots_total", "lots": "5", "count": "gross"}), "rules[0].lots", "(rules[1])"),
+    (document(STATIC | {"lock": {"at": "initial"}}), "rules[0].lock", "no effect"),
+    (document(STATIC | {"on_payout": "reset"}), "rules[0].on_payout", "no high-water mark"),
+    (document(stale_after=3600), "stale_after", "up to 3,600 seconds old"),
+    (document(rules=[]), "rules", "nothing is judged"),
 ]  # fmt: skip
 
 
@@ -171,6 +179,8 @@ def test_what_is_odd_is_a_warning_at_its_field(given: dict[str, Any], path: str,
         document(DAILY, DAILY | {"amount": {"percent": "4", "of": "initial"}, "consequence": "pause"}, SOFT),
         document(TARGET, CONSISTENT | {"consequence": "fail"}),
         document(FLAT, FLAT | {"day": "thu"}),
+        document(MIN_DAYS | {"days": 22}, LIMIT),
+        document(STATIC | {"on_payout": "lock_at_initial"}),
     ],
 )
 def test_what_is_usual_is_not_warned_of(given: dict[str, Any]) -> None:
