@@ -79,6 +79,7 @@ def latch(account: Account, facts: Breach) -> None:
         state.pause = facts
         state.paused_until = state.next_reset
     state.lowest_equity = facts.equity
+    account.disturb()  # from now on every new low is noted
     for memory in state.rules:
         memory.step = 0
 
