@@ -65,7 +65,7 @@ def fixed_offset(name: str) -> str:
     hours = int(offset.total_seconds()) // 3600
     return (
         f"{name} is a fixed offset, UTC{hours:+d} (the sign in its name is turned round), and does not follow "
-        "daylight saving time; a city's zone (America/New_York) does"
+        "daylight saving time; right only if the firm's clocks never change, else write a city's zone"
     )
 
 
