@@ -187,7 +187,8 @@ def _verdict(
         (EventKind.STEPPED_UP, Verdict.WARN),
     ):
         if kind in told:
-            return verdict, told[kind].reason, told[kind].consequence or ""
+            grave = verdict in {Verdict.BREACH, Verdict.VIOLATE}
+            return verdict, told[kind].reason, (told[kind].consequence or "") if grave else ""
     doubt = next((one.reason for one in (*was, *will) if one.state is ReadingState.UNKNOWN), "")
     if doubt:
         return Verdict.UNKNOWN, doubt, ""

@@ -16,16 +16,11 @@ from django.http import Http404, HttpRequest
 from accounts import plans
 from accounts.models import Challenge, Phase, RuleSet, User
 from accounts.plan_forms import RULES
+from monitoring.engine.rules.examples import Example, worked_example
 from monitoring.engine.ruleset import RuleSet as Compiled
 from monitoring.engine.ruleset import RuleSetError, parse_rule_set
 from monitoring.engine.ruleset.compare import Difference, differences
 from monitoring.engine.ruleset.sentences import title_of
-
-try:
-    from monitoring.engine.rules.examples import Example, worked_example
-except ImportError:  # TODO E1
-    Example = object  # type: ignore
-    worked_example = lambda rule_set, index: None  # type: ignore # noqa
 
 RUNNING = Q(ended_at=None)
 OPERATORS = {"<": "falls below the floor", "<=": "falls to or below the floor"}
