@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -16,6 +16,10 @@ from accounts.tables import Cells
 
 COLUMNS, OPTIONAL = ("raw", "base"), ("removed",)
 _BASE = re.compile(r"[A-Z0-9][A-Z0-9.&_-]{0,31}")
+
+
+UnknownNames = Callable[[Server], Iterable[str]]
+_sources: list[UnknownNames] = []  # who sees names that the engine cannot normalise: monitoring registers itself
 
 
 class SymbolError(Refusal):
@@ -50,6 +54,18 @@ def import_csv(
 ) -> Changed:
     """Set names from a CSV with the head raw,base (and removed: yes); SymbolError lists every wrong line."""
     return _store(server, read_csv(text), actor, source, request)
+
+
+def tell_unknown(source: UnknownNames) -> None:
+    """Have `unknown_names` ask that source too: a server's raw names without a base name."""
+    if source not in _sources:
+        _sources.append(source)
+
+
+def unknown_names(server: Server) -> list[str]:
+    """Raw names that were seen on the server and have no base name yet, by name."""
+    seen = {raw for source in _sources for raw in source(server)}
+    return sorted(seen - set(SymbolName.objects.filter(server=server).values_list("raw", flat=True)))
 
 
 def read_csv(text: str) -> dict[str, str | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from accounts.views import audit, overrides, people, plans
+from accounts.views import audit, calendar, overrides, people, plans, symbols, tokens
 
 urlpatterns: list[URLPattern] = [
     path("", people.home, name="home"),
@@ -13,6 +13,12 @@ urlpatterns: list[URLPattern] = [
     path("settings/", people.settings, name="settings"),
     path("settings/", people.settings, name="password_change"),  # what the user menu looks for
     path("audit/", audit.entries, name="audit"),
+    path("calendar/", calendar.calendar, name="calendar"),
+    path("calendar/import/", calendar.import_, name="calendar-import"),
+    path("symbols/", symbols.symbols, name="symbols"),
+    path("symbols/<int:server_id>/", symbols.change, name="symbols-change"),
+    path("settings/tokens/", tokens.tokens, name="tokens"),
+    path("settings/tokens/<int:token_id>/revoke/", tokens.revoke, name="token-revoke"),
     path("overrides/", overrides.overrides, name="overrides"),
     path("overrides/new/", overrides.new, name="override-new"),
     path("overrides/end/", overrides.end, name="override-end"),

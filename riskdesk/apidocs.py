@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 from ninja.errors import HttpError
 
 from accounts.api import Bearer
-from accounts.permissions import access_api_docs, gate
+from accounts.permissions import access_api_docs, gate, may_give_tokens
 from riskdesk.api import api, http_error
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -32,7 +32,11 @@ def docs(request: HttpRequest) -> HttpResponse:
         {"name": name, "json": json.dumps(shape, indent=2), "about": shape.get("description", "")}
         for name, shape in sorted(schema["components"]["schemas"].items())
     ]
-    return render(request, "riskdesk/api.html", {"schema": schema, "groups": groups, "shapes": shapes})
+    return render(
+        request,
+        "riskdesk/api.html",
+        {"schema": schema, "groups": groups, "shapes": shapes, "may_give": may_give_tokens(request.user)},
+    )
 
 
 @require_GET

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import axe_playwright_python
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
-from accounts import audit
-from accounts.models import Role, User
+from accounts import audit, calendar, symbols, tokens
+from accounts.models import Role, Server, User
 from tests.accounts.conftest import PASSWORD
 
 pytestmark = [pytest.mark.e2e, pytest.mark.urls("tests.accounts.urls")]
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 TAGS = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-EXPECTED = ("status of 403", "status of 404", "status of 429")  # Chromium logs every answer that is no success
+EXPECTED = ("status of 403", "status of 404", "status of 422", "status of 429")  # Chromium logs every answer that is no success
 
 
 @pytest.fixture
@@ -28,6 +31,7 @@ def address(transactional_db: None, live_server: LiveServer) -> str:
     User.objects.create_user("head", password=PASSWORD, role=Role.HEAD_OF_RISK)
     for number in range(60):
         audit.record("RiskDesk", "challenge_failed", f"acc_{number}", {"reason": "equity 94,812.00 below 95,000.00"})
+    fill_the_book()
     return str(live_server.url)
 
 
@@ -62,6 +66,63 @@ def sign_in(page: Page, password: str) -> None:
     page.get_by_label("Username").fill("head")
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
+
+
+def fill_the_book() -> None:
+    """A server with names, a calendar with a live announcement, a revoked token."""
+    head, server = User.objects.get(username="head"), Server.objects.create(name="main", kind="fxsocket")
+    symbols.set_names(server, {"GOLD.x": "XAUUSD", "DAX": "GER40"}, head)
+    soon = (timezone.now() + timedelta(minutes=30)).isoformat()
+    news = f"uid,at,currency,impact,title,symbols\nnfp,{soon},USD,high,Payrolls,US30\ncpi,{soon},EUR,low,CPI,\n"
+    calendar.import_news_csv(news, head, "week.csv")
+    today = timezone.now().date()
+    calendar.import_holidays_csv(
+        f"server,day,name,closes,zone\n,{today},A holiday,,\nmain,{today + timedelta(1)},Eve,13:00,UTC\n", head, "days"
+    )
+    tokens.revoke(tokens.create(head, "BI", head)[0], head)
+
+
+def test_the_pages_of_the_book_are_for_everybody(page: Page, address: str) -> None:
+    page.goto(f"{address}/calendar/")
+    sign_in(page, PASSWORD)
+    expect(page.get_by_role("heading", name="Calendar")).to_be_visible()
+    for path in ("calendar/", "calendar/?show=holidays", "calendar/?show=revisions", "calendar/import/", "symbols/"):
+        page.goto(f"{address}/{path}")
+        assert_accessible(page)
+    page.goto(f"{address}/settings/tokens/")
+    page.get_by_label("Acts as").select_option("head, head of risk")
+    page.get_by_label("For which system").fill("CRM")
+    page.get_by_role("button", name="Make a token").click()
+    expect(page.get_by_label("Its text")).to_have_value(re.compile("^rdk_"))
+    assert_accessible(page)
+
+
+def test_an_import_is_seen_before_it_is_done(page: Page, address: str) -> None:
+    page.goto(f"{address}/calendar/import/")
+    sign_in(page, PASSWORD)
+    page.get_by_label("Or its text").fill("uid,at,currency,impact,title\nnfp,2036-12-04T13:30:00Z,USD,huge,Payrolls")
+    page.get_by_role("button", name="See what would change").click()
+    expect(page.locator(".refused")).to_contain_text("line 2 impact must be one of high, medium, low")
+    assert_accessible(page)
+    page.get_by_label("Or its text").fill("uid,at,currency,impact,title\nnfp,2036-12-04T13:30:00Z,USD,high,Payrolls")
+    page.get_by_role("button", name="See what would change").click()
+    expect(page.locator("[data-change=changed]")).to_contain_text("nfp")
+    assert_accessible(page)
+    page.get_by_role("button", name="Import these changes").click()
+    expect(page.locator(".messages")).to_contain_text("0 added, 1 changed, 0 withdrawn")
+    page.get_by_label("Search").fill("CPI")
+    expect(page.locator("#calendar-list tbody tr")).to_have_count(1)
+    expect(page).to_have_url(re.compile("q=CPI"))
+
+
+@pytest.mark.urls("riskdesk.urls")
+def test_the_documentation_of_the_api_needs_no_script(page: Page, address: str) -> None:
+    page.goto(f"{address}/api/docs")
+    sign_in(page, PASSWORD)
+    expect(page.get_by_role("heading", name="REST API v1")).to_be_visible()
+    expect(page.locator("article.call")).not_to_have_count(0)
+    page.locator("summary", has_text="OverrideAsked").click()
+    assert_accessible(page)
 
 
 def test_signing_in_and_reading_the_log(page: Page, address: str) -> None:
