@@ -19,6 +19,7 @@ ENFORCEMENT_WORDS = {
     "overdue": "Close overdue",
     "flat_confirmed": "Flat",
     "locked": "Flat, locked",
+    "closed": "Closed",
     "dry_run": "Dry run",
 }
 STATE_WORDS = {"review": "Review", "unknown": "No verdict", "paused": "Paused"}
@@ -93,6 +94,11 @@ def status(row: AccountRow) -> str:
     return STATE_WORDS.get(row.state) or CONNECTION_WORDS.get(row.status, "")
 
 
+def rules(row: AccountRow) -> str:
+    """Which version of its phase's rule set judges the account; a star says that a rule is set apart from it."""
+    return f"v{row.rule_set_version}{'*' if row.overridden else ''}"
+
+
 def cells(row: AccountRow) -> Cells:
     """Every cell of a desk row: text by column, and as numbers what is no text (severities, gauge widths, times).
 
@@ -107,6 +113,7 @@ def cells(row: AccountRow) -> Cells:
         "account": row.login,
         "trader": row.trader or NOTHING,
         "phase": row.phase or NOTHING,
+        "rules": rules(row),
         "status": status(row),
         "plan": row.plan or NOTHING,
         "server": row.server,
@@ -118,6 +125,7 @@ def cells(row: AccountRow) -> Cells:
         "daily_used": percent(row.daily_used),
         "max_used": percent(row.max_used),
         "headroom": money(row.headroom, digits),
+        "reset_room": money(row.reset_room, digits),
         "positions": str(row.open_positions),
         "sev": row.severity,
         "dl": daily_width,

@@ -42,6 +42,8 @@ NUMBERS: dict[str, Callable[[AccountRow], float]] = {
     "daily_used": lambda row: _number(row.daily_used),
     "max_used": lambda row: _number(row.max_used),
     "headroom": lambda row: _number(row.headroom),
+    "rules": lambda row: row.rule_set_version + row.overridden / 2,
+    "reset_room": lambda row: _number(row.reset_room),
     "positions": lambda row: float(row.open_positions),
     "age": lambda row: _number(row.updated_ms),
 }
@@ -100,9 +102,12 @@ class Columns:
         """The slots that pass the filters, in no order."""
         wanted = query.effective()
         keep = self._column("severity") >= wanted.least_severity
-        equal = [(n, value) for n in ("phase", "plan", "server", "state") if (value := getattr(wanted, n))]
-        if wanted.stale:
-            equal.append(("stale", True))
+        equal: list[tuple[str, object]] = [
+            (n, value) for n in ("phase", "plan", "server", "state") if (value := getattr(wanted, n))
+        ]
+        equal += [(name, True) for name, asked in (("stale", wanted.stale), ("reset_breach", wanted.reset)) if asked]
+        if wanted.version:
+            equal.append(("rule_set_version", int(wanted.version)))
         slots = np.flatnonzero(keep)
         if wanted.q:
             slots = self._matching(slots, wanted.q.casefold())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from urllib.parse import parse_qsl, urlencode
@@ -13,6 +14,7 @@ VIEWS: dict[str, tuple[str, dict[str, str]]] = {
     "breached": ("Breached", {"sev": "breached"}),
     "stale": ("Stale", {"stale": "1"}),
     "review": ("Review", {"state": "review"}),
+    "at-reset": ("Breach at the reset", {"reset": "breach"}),
 }
 SORTS = {
     "sev": "severity",
@@ -30,11 +32,14 @@ SORTS = {
     "dl": "daily_used",
     "ml": "max_used",
     "room": "headroom",
+    "rules": "rules",
+    "rroom": "reset_room",
     "pos": "positions",
     "age": "age",
 }
 SHORT = {column: short for short, column in SORTS.items()}
 STATES = ("ok", "warned", "breached", "paused", "unknown", "review")
+VERSION = re.compile("[1-9][0-9]{0,8}")
 TEXT_LIMIT = 100
 WINDOW_LIMIT = 200
 FIELDS_LIMIT = 40
@@ -43,6 +48,7 @@ KNOWN: dict[str, tuple[str, Collection[str]]] = {  # field: its name in a senten
     "sev": ("severity", SEVERITIES),
     "state": ("state", STATES),
     "stale": ("value of stale", ("1",)),
+    "reset": ("value of reset", ("breach",)),
 }
 
 
@@ -57,7 +63,9 @@ class DeskQuery:
     plan: str = ""
     server: str = ""
     state: str = ""
+    version: str = ""
     stale: str = ""
+    reset: str = ""
     sort: str = ""
 
     @classmethod
@@ -67,6 +75,8 @@ class DeskQuery:
         for name, (_, allowed) in KNOWN.items():
             if known[name] not in allowed:
                 known[name] = ""
+        if not VERSION.fullmatch(known["version"]):
+            known["version"] = ""
         if known["sort"].removeprefix("-") not in SORTS:
             known["sort"] = ""
         return cls(**known)
@@ -76,6 +86,8 @@ class DeskQuery:
         """What `parse` leaves out of these values, a sentence each."""
         asked = {name.name: str(values.get(name.name, "")).strip() for name in fields(cls)}
         found = [unknown(word, asked[name], allowed) for name, (word, allowed) in KNOWN.items()]
+        if asked["version"] and not VERSION.fullmatch(asked["version"]):
+            found.append(f"A version of the rules is a whole number, not “{asked['version'][:TEXT_LIMIT]}”.")
         found.append(unknown("column to sort by", asked["sort"].removeprefix("-") or asked["sort"], SORTS))
         found += [
             f"Of {name} the first {TEXT_LIMIT} characters count." for name in asked if len(asked[name]) > TEXT_LIMIT

@@ -37,6 +37,7 @@ COLUMNS = (
     Column("account", "Account"),
     Column("trader", "Trader"),
     Column("phase", "Phase"),
+    Column("rules", "Rules"),
     Column("status", "Status", optional=True),
     Column("plan", "Plan", optional=True),
     Column("server", "Server", optional=True),
@@ -48,6 +49,7 @@ COLUMNS = (
     Column("daily_used", "Daily loss used", number=True, largest_first=True, gauge=True),
     Column("max_used", "Max loss used", number=True, largest_first=True, gauge=True),
     Column("headroom", "Headroom", number=True),
+    Column("reset_room", "Room at reset", number=True, optional=True),
     Column("positions", "Pos", number=True, largest_first=True),
     Column("age", "Age", number=True, largest_first=True),
 )
@@ -74,6 +76,7 @@ def describe(query: DeskQuery, book: Replica) -> dict[str, Any]:
         "plan": "Plan:",
         "server": "Server:",
         "state": "State:",
+        "version": "Rules: version",
         "q": "Text:",
     }
     words = {**dict(SEVERITY_CHOICES), **dict(STATE_CHOICES)}
@@ -82,6 +85,8 @@ def describe(query: DeskQuery, book: Replica) -> dict[str, Any]:
         if value := getattr(query, name):
             text = f"{label} {words.get(value, value) if name in {'sev', 'state'} else value}"
             chips.append({"text": text, "link": query.with_(**{name: ""}).querystring()})
+    if query.reset:
+        chips.append({"text": "Breach at the reset", "link": query.with_(reset="").querystring()})
     if query.stale:
         chips.append({"text": "Stale", "link": query.with_(stale="").querystring()})
     selects: list[tuple[str, str, Choices]] = [("sev", "Least severity", SEVERITY_CHOICES)]

@@ -12,7 +12,7 @@ from django.test import Client
 
 from accounts.models import AuditEntry, Role
 from monitoring import replica
-from tests.monitoring.book import get, signed_in
+from tests.monitoring.book import get, signed_in, text
 from tests.monitoring.wire import Wire, account, event, server
 from tests.waiting import eventually
 
@@ -205,3 +205,27 @@ def test_metrics_are_prometheus_text(wire: Wire) -> None:
     wire.put("sim-1", "sim-2")
     text = Client().get("/metrics").content.decode()
     assert "riskdesk_web_accounts 2.0" in text
+
+
+def test_the_overnight_trap_is_a_filter_and_a_view(wire: Wire, officer: Client) -> None:
+    wire.put("sim-1", reset_room=250_000)
+    wire.put("sim-2", reset_room=-300_000, reset_breach=True)
+    for query in ("reset=breach", "v=at-reset"):
+        html = get(officer, f"/desk/?{query}")
+        assert 'data-account="sim-2"' in html
+        assert 'data-account="sim-1"' not in html
+    assert "\u22123,000.00" in get(officer, "/desk/?reset=breach")
+    assert "There is no value of reset" in text(get(officer, "/desk/?reset=maybe"))
+
+
+def test_the_desk_says_which_version_judges_each_account(wire: Wire, officer: Client) -> None:
+    wire.put("sim-1", rule_set_version=1)
+    wire.put("sim-2", rule_set_version=2)
+    wire.put("sim-3", rule_set_version=2, overridden=True)
+    html = get(officer, "/desk/")
+    for public_id, version in (("sim-1", "v1"), ("sim-2", "v2"), ("sim-3", "v2*")):
+        assert re.search(rf'data-account="{public_id}".*?data-cell="rules">{re.escape(version)}<', html, re.DOTALL)
+    html = get(officer, "/desk/?version=2&sort=-rules")
+    assert html.index('data-account="sim-3"') < html.index('data-account="sim-2"')
+    assert 'data-account="sim-1"' not in html
+    assert "is a whole number" in text(get(officer, "/desk/?version=two"))
