@@ -8,8 +8,8 @@ from typing import Any
 from monitoring.engine.ruleset.errors import RuleSetError
 from monitoring.engine.ruleset.reader import printable, shown
 
-_DEEPEST = 16  # a rule set has seven levels
-_LARGEST = 1_000_000  # characters; the longest rule set has some thousands
+_DEEPEST = 16  # levels; a plan of several phases has ten
+_LARGEST = 1_000_000  # characters; the longest plan has some ten thousands
 
 
 class _Repeated(list[tuple[str, Any]]):
@@ -25,7 +25,7 @@ def load_document(text: str | bytes) -> dict[str, Any]:
             raise RuleSetError([("", f"not UTF-8: byte {error.start} is {error.object[error.start]:#04x}")]) from None
     text = text.removeprefix("\ufeff")
     if len(text) > _LARGEST:
-        raise RuleSetError([("", f"has {len(text):,} characters; a rule set has at most {_LARGEST:,}")])
+        raise RuleSetError([("", f"has {len(text):,} characters; at most {_LARGEST:,} are read")])
     try:
         read = json.loads(text, object_pairs_hook=_Repeated, parse_constant=_Constant)
     except json.JSONDecodeError as error:
