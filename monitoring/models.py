@@ -67,6 +67,7 @@ class EnforcementState(models.TextChoices):
     OVERDUE = "overdue", "Overdue"
     FLAT_CONFIRMED = "flat_confirmed", "Confirmed flat"
     LOCKED = "locked", "Flat and locked"
+    CLOSED = "closed", "Closed what had to go"
     DRY_RUN = "dry_run", "Dry run: nothing sent"
 
 

@@ -157,7 +157,7 @@ def _proof(proof: Enforcement) -> dict[str, Any]:
     return {
         "state": proof.state,
         "word": proof.get_state_display(),
-        "done": proof.state in {"locked", "flat_confirmed"},
+        "done": proof.state in {"locked", "flat_confirmed", "closed"},
         "equity": [
             ("Equity at detection", amount(proof.equity_at_detection)),
             ("Lowest equity", amount(proof.lowest_equity)),

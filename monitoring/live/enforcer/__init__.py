@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from math import inf
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import msgspec
 import structlog
@@ -26,8 +26,10 @@ from monitoring import metrics
 from monitoring.engine.enforcement import Command, CommandKind, decide, outstanding
 from monitoring.engine.events import Event
 from monitoring.engine.messages import Resync
-from monitoring.engine.snapshot import Account, Snapshot
-from monitoring.live.enforcer.case import Case
+from monitoring.engine.snapshot import Account
+from monitoring.live.enforcer.case import CLOSES, Case
+from monitoring.live.enforcer.closing import CLOSED, Closing, closes
+from monitoring.live.enforcer.site import Departure, Site
 from monitoring.live.recorder.records import EnforcementRecord
 from monitoring.upstream.base import ActionResult, ActionStatus, Execution, UpstreamError
 
@@ -37,33 +39,9 @@ SETTLE = timedelta(seconds=2)
 CLOCK_STEP = 1.0  # seconds that our clock may go back without being noticed
 FIRST_PAUSE, LONGEST_PAUSE, LONGEST_REFUSED = 0.1, 1.0, 15.0
 READS_AT_ONCE = 16
+CLOSED_SHOWN = 60.0  # how long a row says that what had to be closed is closed
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(EnforcementRecord).decode
-
-
-class Site(Protocol):
-    """What the enforcer needs of one server."""
-
-    name: str
-    snapshot: Snapshot
-    mode: str  # live | dry_run
-
-    @property
-    def execution(self) -> Execution: ...
-
-    def account_key(self, account_id: str) -> int | None:
-        """The account's key in the book."""
-
-    def deliver_truth(self, truth: Resync) -> None:
-        """Put a REST reading through the pipeline."""
-
-
-class Departure(NamedTuple):
-    """Commands that are decided and noted, with their entries and keys; what is left is to send them."""
-
-    site: Site
-    case: Case
-    sends: list[tuple[Command, dict[str, Any], str]]
 
 
 class Enforcer:
@@ -75,6 +53,7 @@ class Enforcer:
         self._known: dict[str, EnforcementRecord] = {}  # of earlier runs
         self._tasks: dict[str, asyncio.Task[None]] = {}  # by event key
         self._guarded: dict[tuple[str, str], tuple[Site, str]] = {}
+        self._closings: dict[tuple[str, str], dict[str, None]] = {}  # violations whose positions go or just went
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
         self.shown: dict[tuple[str, str], str] = {}  # (server, account id) -> state for its row
 
@@ -84,19 +63,22 @@ class Enforcer:
             self._known[record.event_key] = record
 
     def guard(self, site: Site, account: Account) -> None:
-        """Watch an account that is or was breached or paused."""
+        """Watch an account that is or was breached or paused, or that has positions which have to go."""
         self._guarded[site.name, account.id] = (site, account.id)
+        self._note_closings(site, account)
         facts = account.breach_event or account.pause_event
         if account.must_be_flat and facts is not None and facts.key in self._known:
             self._show(site, account, self._known[facts.key].state)
 
-    def breached(self, site: Site, account: Account, event: Event) -> Departure | None:
-        """Decide what a breach asks for and have it journaled; the caller sends it on once the journal is written."""
+    def answer(self, site: Site, account: Account, event: Event) -> Departure | None:
+        """Decide what a breach or a violation asks for and have it journaled; the caller sends it on once the journal
+        is written.
+        """
         commands = decide(event, account)
         self.guard(site, account)
         if not commands:
             return None  # in review
-        case = self._case(site, account, event.key)
+        case = self._case(site, account, event.key, event.positions)
         if case is None:
             return None
         if site.mode != "live":
@@ -107,7 +89,7 @@ class Enforcer:
         return Departure(site, case, sends)
 
     def depart(self, departure: Departure, started: float) -> None:
-        """Send a breach's commands now, the close first; `started` is perf_counter() when its frame came in."""
+        """Send an event's commands now, the close first; `started` is perf_counter() when its frame came in."""
         site, case = departure.site, departure.case
         answers = [
             self._hear(case, command, entry, self._call(site.execution, command, key))
@@ -120,15 +102,17 @@ class Enforcer:
         """Once a second: whoever is not as he must be gets what is outstanding; level-triggered."""
         for key, (site, account_id) in list(self._guarded.items()):
             account = site.snapshot.accounts.get(account_id)
-            if account is None or not (account.must_be_flat or account.pause_event):
+            if account is None:
                 del self._guarded[key]
-                if account is not None:
-                    self._show(site, account, "")  # a new challenge has nothing to do with what was done before
                 continue
-            commands = outstanding(account)
-            if event_key := commands[0].event_key if commands else self._unproven(account):
+            self._note_closings(site, account)
+            keys = dict.fromkeys(command.event_key for command in outstanding(account))
+            for event_key in keys or self._unproven(account):
                 self._act_on(site, account, event_key)
-            elif not account.must_be_flat:
+            if not (account.must_be_flat or account.pause_event or self._closings.get(key)):
+                del self._guarded[key]
+                self._show(site, account, "")  # a new challenge has nothing to do with what was done before
+            elif not keys and not account.must_be_flat and not self._closings.get(key):
                 self._show(site, account, "")
         self._tell()
 
@@ -148,14 +132,40 @@ class Enforcer:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    def _unproven(self, account: Account) -> str:
-        """The key of an enforcement with nothing left to send whose end nobody saw (a run before us was cut)."""
+    def _unproven(self, account: Account) -> list[str]:
+        """The keys of enforcements with nothing left to send whose end nobody saw (a run before us was cut)."""
         facts = account.breach_event or account.pause_event
-        if facts is None or not account.must_be_flat or account.review:
-            return ""
-        case = self._cases.get(facts.key)
-        record = self._known.get(facts.key) if case is None else case.record
-        return facts.key if record is not None and record.state not in {"locked", "dry_run"} else ""
+        if account.review:
+            return []
+        keys = [facts.key] if facts is not None and account.must_be_flat else []
+        keys += self._closings.get((account.owner.server, account.id), ())
+        return [key for key in keys if self._state(key) not in {"", "locked", CLOSED, "dry_run"}]
+
+    def _state(self, event_key: str) -> str:
+        case = self._cases.get(event_key)
+        record = self._known.get(event_key) if case is None else case.record
+        return "" if record is None else record.state
+
+    def _note_closings(self, site: Site, account: Account) -> None:
+        """Remember which violations' positions had to go until it is proven, or a while ago, that they are gone."""
+        closing = account.state.closing
+        known = self._closings.get((site.name, account.id))
+        if not closing and not known:
+            return
+        known = {**(known or {}), **dict.fromkeys(closing.values())}
+        lasting = {key: None for key in known if self._lasts(key, closing.values())}
+        self._closings[site.name, account.id] = lasting
+        for key in known.keys() - lasting.keys():
+            self._cases.pop(key, None)  # a day has many of them
+
+    def _lasts(self, event_key: str, wanted: Collection[str]) -> bool:
+        """Whether a closing is still under way, or was proven so lately that its row should say so."""
+        if event_key in wanted or event_key in self._tasks:
+            return True
+        case = self._cases.get(event_key)
+        if case is None:
+            return event_key in self._known and self._known[event_key].state not in {CLOSED, "dry_run"}
+        return case.ended_at is not None and self._since(case.ended_at) < CLOSED_SHOWN
 
     def _act_on(self, site: Site, account: Account, event_key: str) -> None:
         case = self._case(site, account, event_key)
@@ -173,7 +183,7 @@ class Enforcer:
         self._store(site, case)
         self._start(site, case, [])
 
-    def _case(self, site: Site, account: Account, event_key: str) -> Case | None:
+    def _case(self, site: Site, account: Account, event_key: str, positions: Sequence[str] = ()) -> Case | None:
         case = self._cases.get(event_key)
         if case is not None:
             case.account = account
@@ -184,21 +194,28 @@ class Enforcer:
             return None
         facts = account.breach_event if account.breach_event and account.breach_event.key == event_key else None
         facts = facts or account.pause_event
+        single = closes(event_key)
+        at_detection = account.equity if single else facts.equity if facts else None
         record = self._known.pop(event_key, None) or EnforcementRecord(
             event_key=event_key,
             account=key,
             state="requested",
             requested_at=self._clock(),
             digits=account.rule_set.digits,
-            equity_at_detection=facts.equity if facts else None,
-            lowest_equity=account.lowest_equity,
+            equity_at_detection=at_detection,
+            lowest_equity=None if single else account.lowest_equity,
         )
-        case = self._cases[event_key] = Case(record, account, due_since=self._clock())
+        now = self._clock()
+        if single:
+            case = Closing(record, account, due_since=now, positions=positions)
+        else:
+            case = Case(record, account, due_since=now)
+        self._cases[event_key] = case
         return case
 
     def _only_say(self, site: Site, case: Case) -> None:
         case.record.state = "dry_run"
-        log.warning("dry_run_breach", account=case.account.public_id, event_key=case.record.event_key)
+        log.warning("dry_run_enforcement", account=case.account.public_id, event_key=case.record.event_key)
         self._store(site, case)
 
     def _start(self, site: Site, case: Case, sends: list[asyncio.Task[None]]) -> None:
@@ -224,10 +241,10 @@ class Enforcer:
                 break
             proven = False
             if truth is not None:
-                proven = case.account.must_be_flat and case.saw(truth, self._clock())
+                proven = case.proves and case.saw(truth, self._clock())
                 site.deliver_truth(truth)
-            commands = outstanding(case.account)
-            if truth is not None and not commands and (proven or not case.account.must_be_flat):
+            commands = case.commands()
+            if truth is not None and not commands and case.ends(proven=proven):
                 self._finish(site, case)
                 return
             if site.mode == "live":  # it may have been switched while the reading was under way
@@ -276,6 +293,8 @@ class Enforcer:
     def _call(self, execution: Execution, command: Command, key: str) -> Awaitable[ActionResult]:
         if command.kind is CommandKind.CLOSE_ALL:
             return execution.close_all(command.account, idempotency_key=key)
+        if command.kind is CommandKind.CLOSE_POSITION:
+            return execution.close_position(command.account, command.position, idempotency_key=key)
         if command.kind is CommandKind.LOCK:
             return execution.lock(command.account, reason=command.reason, until=command.until)
         return execution.unlock(command.account, reason=command.reason)
@@ -293,10 +312,10 @@ class Enforcer:
 
     def _may_send(self, case: Case, command: Command, *, blind: bool) -> bool:
         """An unknown outcome may still be executing: look a while before sending again. A refusal waits its time."""
-        result, at = case.last.get(command.kind, (None, None))
+        result, at = case.last.get((command.kind, command.position), (None, None))
         if blind and result is not None and result.status is not ActionStatus.RETRY:
             return False
-        if result is None or at is None or command.kind is not CommandKind.CLOSE_ALL:
+        if result is None or at is None or command.kind not in CLOSES:
             return result is None or at is None or not result.retry_after or self._since(at) >= result.retry_after
         if result.status is ActionStatus.UNKNOWN:
             return self._since(max(at, case.moved_at or at)) >= SETTLE.total_seconds()  # a pass may go on for long
@@ -321,9 +340,17 @@ class Enforcer:
         return elapsed if elapsed >= -CLOCK_STEP else inf
 
     def _finish(self, site: Site, case: Case) -> None:
+        case.ended_at = self._clock()
+        if isinstance(case, Closing):
+            case.close(case.ended_at)
+            self._store(site, case)
+            log.info(
+                "positions_closed", account=case.account.public_id, event_key=case.record.event_key, proven=case.done
+            )
+            return
         if case.account.must_be_flat:
-            case.close(self._clock())
-            metrics.FLAT_AFTER.observe(max(0.0, (self._clock() - case.due_since).total_seconds()))
+            case.close(case.ended_at)
+            metrics.FLAT_AFTER.observe(max(0.0, (case.ended_at - case.due_since).total_seconds()))
             log.info("flat_and_locked", account=case.account.public_id, event_key=case.record.event_key)
         self._store(site, case)
         if not case.account.must_be_flat:
@@ -331,7 +358,7 @@ class Enforcer:
             self._show(site, case.account, "")
 
     def _check_overdue(self, case: Case) -> None:
-        late = case.account.must_be_flat and self._since(case.due_since) > OVERDUE
+        late = case.wanted and self._since(case.due_since) > OVERDUE
         if late and not case.overdue:
             case.overdue, case.record.state = True, "overdue"
             log.error(
@@ -344,7 +371,8 @@ class Enforcer:
         if packed != case.saved:
             case.saved = packed
             self._save(_decode(packed))  # a copy: the recorder's thread reads it later
-        self._show(site, case.account, case.record.state)
+        if not (isinstance(case, Closing) and case.account.must_be_flat):  # what the breach asks for says more
+            self._show(site, case.account, case.record.state)
 
     def _show(self, site: Site, account: Account, state: str) -> None:
         if self.shown.get((site.name, account.id), "") != state:

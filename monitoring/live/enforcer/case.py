@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from monitoring.engine.enforcement import Command, CommandKind
+from monitoring.engine.enforcement import Command, CommandKind, outstanding
 from monitoring.engine.messages import Resync
 from monitoring.engine.money import minor_units
 from monitoring.engine.snapshot import Account
@@ -13,6 +13,8 @@ from monitoring.live.recorder.records import EnforcementRecord
 from monitoring.upstream.base import ActionResult, ActionStatus
 
 COMMANDS_KEPT = 50
+CLOSES = frozenset({CommandKind.CLOSE_ALL, CommandKind.CLOSE_POSITION})
+Target = tuple[CommandKind, str]  # the kind and, where it is about one, the position
 OUTCOMES = {
     ActionStatus.PARTIAL: "partial",
     ActionStatus.REJECTED: "rejected",
@@ -26,11 +28,12 @@ class Case:
     def __init__(self, record: EnforcementRecord, account: Account, *, due_since: datetime) -> None:
         self.record, self.account, self.due_since = record, account, due_since
         self.overdue = False
+        self.ended_at: datetime | None = None
         self.saved = b""  # the record as it was stored last
         self.read_after: float | None = None  # seconds that the upstream asked us to wait before the next reading
         self.open = -1  # positions at the last reading
         self.moved_at: datetime | None = None  # when a reading last showed fewer of them: something is closing them
-        self.last: dict[CommandKind, tuple[ActionResult, datetime]] = {}
+        self.last: dict[Target, tuple[ActionResult, datetime]] = {}
         for entry in record.commands:  # of an earlier run
             self._recall(entry)
 
@@ -39,21 +42,41 @@ class Case:
         """Whether the upstream itself has said: flat and locked."""
         return self.record.state == "locked"
 
+    @property
+    def wanted(self) -> bool:
+        """Whether the account still has to be flat and locked."""
+        return self.account.must_be_flat
+
+    @property
+    def proves(self) -> bool:
+        """Whether a reading tells how far it has come."""
+        return self.wanted
+
+    def commands(self) -> tuple[Command, ...]:
+        """What is still to be done about the account by what the upstream shows now; single positions apart."""
+        return tuple(one for one in outstanding(self.account) if one.kind is not CommandKind.CLOSE_POSITION)
+
+    def ends(self, *, proven: bool) -> bool:
+        """Whether nothing is left to wait for, once nothing is left to send."""
+        return proven or not self.wanted
+
     def _recall(self, entry: dict[str, Any]) -> None:
         """A command that left and whose answer is not known, for whatever reason, may have been executed."""
         kind, at = CommandKind(entry["command"]), datetime.fromisoformat(entry.get("answered_at") or entry["at"])
         status = ActionStatus(entry.get("status", ActionStatus.UNKNOWN))
-        self.last[kind] = (ActionResult(status, retry_after=entry.get("retry_after")), at)
+        self.last[kind, entry.get("position", "")] = (ActionResult(status, retry_after=entry.get("retry_after")), at)
 
     def begin(self, command: Command, key: str, at: datetime) -> dict[str, Any]:
         """Note a command that is about to leave; returns its entry."""
         record = self.record
         if command.kind is not CommandKind.UNLOCK:
-            record.attempts += command.kind is CommandKind.CLOSE_ALL
+            record.attempts += command.kind in CLOSES
             record.sent_at = record.sent_at or at
-            if record.state in {"requested", "dry_run", "locked"}:
+            if record.state in {"requested", "dry_run", "locked", "closed"}:
                 record.state = "sent"
         entry = {"at": at.isoformat(), "command": command.kind.value, "key": key, "reason": command.reason}
+        if command.position:
+            entry["position"] = command.position
         if command.until is not None:
             entry["until"] = command.until.isoformat()
         record.commands = [*record.commands, entry][-COMMANDS_KEPT:]
@@ -66,12 +89,12 @@ class Case:
         for name in ("http_status", "code", "message", "requested", "closed", "failed", "request_id", "retry_after"):
             if (value := getattr(result, name)) not in (None, ""):
                 entry[name] = value
-        self.last[command.kind] = (result, at)
+        self.last[command.kind, command.position] = (result, at)
         record = self.record
         if command.kind is CommandKind.UNLOCK:
             return
         good = result.status in {ActionStatus.DONE, ActionStatus.NO_CHANGE}
-        if good and command.kind is CommandKind.CLOSE_ALL:
+        if good and command.kind in CLOSES:
             record.accepted_at = record.accepted_at or at
         if good and not self.overdue and record.state in {"sent", "partial", "unknown", "rejected"}:
             record.state = "accepted"

@@ -212,7 +212,7 @@ class Pipeline:
         elif account.review and not entry.in_review:
             self.release(account)  # by a person, while nobody watched
         self._hold(account_id)
-        if account.must_be_flat or account.pause_event is not None:
+        if account.must_be_flat or account.pause_event is not None or account.state.closing:
             self.enforcer.guard(self, account)
         self.snapshot.unknown.discard(account_id)
         return account
@@ -306,9 +306,10 @@ class Pipeline:
             for n, record in self._journal(loud, with_state=True):  # in the order of their numbers: see Recorder.put
                 self.recorder.put(n, record, wake=False)
             departures = [
-                self.enforcer.breached(self, self.snapshot.accounts[event.account], event)
+                self.enforcer.answer(self, self.snapshot.accounts[event.account], event)
                 for event in loud
                 if event.event is EventKind.BREACHED
+                or (event.event is EventKind.VIOLATED and event.consequence == "close")
             ]
         for departure in departures:
             if departure is not None:

@@ -60,7 +60,7 @@ class Desk:
         account = self.site.snapshot.add(ACCOUNT, self.rule_set, challenge="c1")
         [event] = process(self.site.snapshot, await self.site.execution.read_account(ACCOUNT))
         assert event.event == "breached"
-        departure = self.enforcer.breached(self.site, account, event) if act else None
+        departure = self.enforcer.answer(self.site, account, event) if act else None
         if departure is not None:
             self.enforcer.depart(departure, 0.0)
         else:
