@@ -141,7 +141,7 @@ def _rows(found: list[Plan]) -> list[Row]:
         if phase
         else Row(plan, None, ())
         for plan in found
-        for phase in by_plan.get(plan.pk, [None])  # type: ignore[list-item]  # a plan without phases is a row too
+        for phase in by_plan.get(plan.pk, [None])  # a plan without phases is a row too
     ]
 
 

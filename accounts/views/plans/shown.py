@@ -64,14 +64,14 @@ def sample_of(request: HttpRequest, phase: Phase | None = None) -> Sample:
     if phase is not None:
         running = Challenge.objects.filter(RUNNING, rule_set__phase=phase)
         common = (
-            running.values("initial_balance", "account__currency").annotate(n=Count("pk")).order_by("-n", "pk").first()
+            running.values("initial_balance", "account__currency").annotate(n=Count("pk")).order_by("-n", "initial_balance").first()
             if running.exists()
             else None
         )
         if common and common["initial_balance"] > 0:
             size, currency = f"{common['initial_balance']:f}", currency or common["account__currency"]
     try:
-        if asked and 0 < (wanted := Decimal(asked)) < 10**12 and wanted.is_finite():
+        if asked and 1 <= (wanted := Decimal(asked)) < 10**12:
             size = f"{wanted.quantize(Decimal('0.01')):f}"
     except InvalidOperation:
         pass  # no number: the field shows what is worked out for instead

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.core.paginator import Paginator
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
@@ -75,11 +75,11 @@ def version(request: HttpRequest, slug: str, phase: str, number: int) -> HttpRes
 
 
 def _varied(response: HttpResponseBase) -> HttpResponseBase:
-    patch_vary_headers(response, ["HX-Request"])  # type: ignore[arg-type]  # any response has headers
+    patch_vary_headers(response, ["HX-Request"])
     return response
 
 
-def _matching(form: JudgedFilterForm, rule_set: RuleSet):  # type: ignore[no-untyped-def]
+def _matching(form: JudgedFilterForm, rule_set: RuleSet) -> QuerySet[Challenge]:
     found = Challenge.objects.filter(rule_set=rule_set).select_related("account__server", "account__trader")
     if not form.is_valid():
         return found.none()

@@ -37,3 +37,34 @@ def test_a_plan_shows_its_rules_in_words_with_a_worked_example(signed_in: Signed
     assert "falls below the floor" in page
     assert "Edit rules" not in page
     assert "Edit rules" in signed_in("head_of_risk").get("/plans/two-step/").content.decode()
+
+
+@pytest.mark.parametrize("size", ["0", "0.001", "-5", "NaN", "Infinity", "1e5", "1e999", "many", "50,000", "9" * 40])
+def test_a_strange_size_of_the_example_is_no_defect(signed_in: SignedIn, plan: Plan, size: str) -> None:
+    client = signed_in("risk_officer")
+    for path in ("/plans/two-step/", "/plans/two-step/versions/phase-1/1/"):
+        page = client.get(path, {"size": size, "currency": "eur"}).content.decode()
+        assert "No sentence" not in page
+        assert "EUR" in page
+
+
+def test_the_worked_example_uses_the_size_asked_for(signed_in: SignedIn, plan: Plan) -> None:
+    page = signed_in("risk_officer").get("/plans/two-step/?size=50000").content.decode()
+    assert "floor 47,500.00" in page
+    assert "floor 45,000.00" in page
+
+
+@pytest.mark.parametrize("query", ["sort=x", "page=-1", "state=sold", "format=xml", "q=%00", "sort=-running&state=all"])
+def test_a_wrong_filter_is_said_and_no_defect(signed_in: SignedIn, plan: Plan, query: str) -> None:
+    assert signed_in("auditor").get(f"/plans/?{query}").status_code == 200
+    assert signed_in("auditor").get(f"/plans/?{query}&format=csv").status_code in {200, 400}
+
+
+def test_a_plan_that_nobody_knows_is_not_found(signed_in: SignedIn, plan: Plan) -> None:
+    client = signed_in("head_of_risk")
+    for path in ("nobody/", "two-step/nobody/edit/", "nobody/export.json", "two-step/versions/nobody/1/"):
+        assert client.get(f"/plans/{path}").status_code == 404
+
+
+def test_without_any_plan_the_page_says_how_to_make_one(signed_in: SignedIn) -> None:
+    assert "There is no plan yet" in signed_in("head_of_risk").get("/plans/").content.decode()
