@@ -92,6 +92,7 @@ def feeds_page(replica: Replica, query: FeedQuery, now_ms: int) -> dict[str, Any
         "headings": _headings(query),
         "feeds": [feed(one, now_ms) for one in shown],
         "refusals": [refusal for one in shown for refusal in _refusals(one)],
+        "seconds": [second_line(one) for one in shown],
         "total": len(servers),
         "processes": _processes(replica, now_ms),
         "warnings": replica.health().warnings,
@@ -117,6 +118,17 @@ def feed(one: ServerRow, now_ms: int) -> dict[str, Any]:
         "counts": _counts(one, {name: name for name in COUNTS}),
         "mode": MODE_WORDS.get(one.enforcement_mode, one.enforcement_mode),
         "dry": one.enforcement_mode == "dry_run",
+    }
+
+
+def second_line(one: ServerRow) -> dict[str, Any]:
+    """How far the upstream's own rules are in step with ours, and what they said; it judges nobody."""
+    names = ("rules_in_step", "rules_pending", "rules_refused", "rule_events", "orders_refused")
+    return {
+        "server": one.server,
+        "counts": _counts(one, {name: name for name in names}),
+        "refusal": one.rules_refusal,
+        "off": one.enforcement_mode == "dry_run",
     }
 
 

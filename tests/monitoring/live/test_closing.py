@@ -13,8 +13,8 @@ from monitoring.engine.ruleset import parse_rule_set
 from monitoring.engine.snapshot import Account
 from monitoring.live.enforcer import Enforcer
 from monitoring.live.recorder.records import EnforcementRecord
+from monitoring.upstream.fxsocket.decode import canonical_position
 from monitoring.upstream.fxsocket.execution import FxSocketExecution
-from monitoring.upstream.fxsocket.rest import canonical_position
 from tests.monitoring.live.book import DOCUMENT
 from tests.monitoring.live.test_enforcer import ACCOUNT, RULES, Site
 from tests.monitoring.upstream.fxsocket.fake import FakeUpstream, position, row

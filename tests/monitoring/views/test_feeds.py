@@ -49,6 +49,19 @@ def test_every_count_and_every_reason_of_a_refusal_is_shown(wire: Wire, officer:
     assert "late 0" not in said
 
 
+def test_how_far_the_upstreams_own_rules_are_in_step_is_shown(wire: Wire, officer: Client) -> None:
+    counts: dict[str, Any] = {"rules_in_step": 180, "rules_pending": 19, "rules_refused": 1, "rule_events": 4}
+    wire.publish(
+        servers=[
+            server("A", **counts, orders_refused=2, rules_refusal="acc_7: max_lot_size"),
+            server("B", enforcement_mode="dry_run"),
+        ]
+    )
+    said = text(get(officer, "/feeds/"))
+    assert "A 180 19 1 4 2 acc_7: max_lot_size" in said
+    assert "B 0 0 0 0 0 Dry run: it is told nothing." in said
+
+
 def test_the_monitors_own_trouble_and_the_processes_are_shown(wire: Wire, officer: Client) -> None:
     wire.client.hset("riskdesk:main:meta", "health", json.dumps({"ready": True, "leader": True, "epoch": 7}))
     wire.publish(warnings=["PostgreSQL unreachable since 06:41:00 UTC"])
