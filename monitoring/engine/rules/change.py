@@ -6,14 +6,14 @@ from datetime import datetime
 
 from monitoring.engine.events import Event, EventKind
 from monitoring.engine.rules.band import settle_band
-from monitoring.engine.rules.conduct import Told, await_stops, judge_symbol
+from monitoring.engine.rules.conduct import await_stops, judge_symbols
 from monitoring.engine.rules.freshness import may_judge_at
 from monitoring.engine.rules.loss import risk_equity
 from monitoring.engine.rules.others import reschedule, settle
 from monitoring.engine.rules.timers import advance
 from monitoring.engine.rules.verdicts import conclude, judge_losses
 from monitoring.engine.ruleset import RuleSet
-from monitoring.engine.ruleset.model import StopLossRequired, Symbols
+from monitoring.engine.ruleset.model import StopLossRequired
 from monitoring.engine.snapshot import Account, Snapshot, adapt
 
 
@@ -34,8 +34,9 @@ def change_rules(snapshot: Snapshot, account_id: str, rule_set: RuleSet, at: dat
     adapt(state, rule_set, risk_equity(account, state), at)
     account.judge_by(rule_set)
     _look_for_stops(account, known)
-    reschedule(account, at)
     events += _judge_anew(account, at)
+    if account.state.pending:
+        reschedule(account, at)
     settle_band(account)
     return events
 
@@ -52,11 +53,8 @@ def _judge_anew(account: Account, at: datetime) -> list[Event]:
         return []
     losses = judge_losses(account, at)
     breached = bool(losses) and losses[0].event is EventKind.BREACHED
-    told = Told([], [])
-    if account.state.breach is None:
-        for rule, memory in zip(account.rule_set.others, account.state.others, strict=True):
-            if isinstance(rule, Symbols):
-                for ident, position in account.positions.items():
-                    judge_symbol(account, rule, memory, ident, position.symbol, at, told)
+    if account.state.breach is not None:
+        return losses
+    told = judge_symbols(account, at)
     events = losses + told.refused + conclude(account, told.findings)
     return events + settle(account, at, updated=True, breached=breached)

@@ -40,7 +40,7 @@ def judge_deals(account: Account, deals: Iterable[Deal], at: datetime) -> Told:
                 continue
             if isinstance(rule, Symbols):
                 if deal.first_seen:
-                    judge_symbol(account, rule, memory, deal.position, deal.symbol, at, told)
+                    _judge_symbol(account, rule, memory, deal.position, deal.symbol, at, told)
             elif not deal.traded:
                 continue
             elif isinstance(rule, TradingHours):
@@ -54,14 +54,36 @@ def judge_deals(account: Account, deals: Iterable[Deal], at: datetime) -> Told:
 # --- symbols ---
 
 
-def judge_symbol(
+def judge_symbols(account: Account, at: datetime) -> Told:
+    """Judge the symbols of all that is open, as far as they were not told."""
+    told = Told([], [])
+    for rule, memory in zip(account.rule_set.others, account.state.others, strict=True):
+        if isinstance(rule, Symbols) and not sleeps(account, rule):
+            kept = {symbol for symbol in {held.symbol for held in account.positions.values()}
+                    if not _wrong(account, rule, symbol, at, told)}  # fmt: skip
+            for ident, held in account.positions.items():
+                if held.symbol not in kept:
+                    _judge_symbol(account, rule, memory, ident, held.symbol, at, told)
+    return told
+
+
+def _judge_symbol(
     account: Account, rule: Symbols, memory: OtherMemory, position: str, symbol: str, at: datetime, told: Told
 ) -> None:
-    """Judge the symbol of a position, once; a name that cannot be normalised is told to the desk, once."""
-    state = account.state
+    """Judge the symbol of a position, once."""
     memory.told = [ident for ident in memory.told if ident in account.positions]
     if position in memory.told:
         return
+    wrong = _wrong(account, rule, symbol, at, told)
+    if wrong:
+        memory.told.append(position)
+        reason = f"position {position} is of {symbol}: {wrong}"
+        told.findings.append(Finding(rule, memory, at, position, reason, (position,)))
+
+
+def _wrong(account: Account, rule: Symbols, symbol: str, at: datetime, told: Told) -> str:
+    """Say why a symbol may not be traded, if so; one that cannot be normalised is told to the desk, once."""
+    state = account.state
     name = account.owner.almanac.base_name(symbol, rule.allow | rule.deny)
     if name is None:
         account.owner.unknown_symbols.add(symbol)
@@ -69,15 +91,10 @@ def judge_symbol(
             state.unknown_symbols.append(symbol)
             del state.unknown_symbols[:-TOLD_KEPT]
             told.refused.append(_unknown(account, rule, symbol, at))
-        return
+        return ""
     if name in rule.deny:
-        reason = f"position {position} is of {symbol}: {name} is denied"
-    elif rule.allow and name not in rule.allow:
-        reason = f"position {position} is of {symbol}: {name} is not among the symbols that are allowed"
-    else:
-        return
-    memory.told.append(position)
-    told.findings.append(Finding(rule, memory, at, position, reason, (position,)))
+        return f"{name} is denied"
+    return f"{name} is not among the symbols that are allowed" if rule.allow and name not in rule.allow else ""
 
 
 def _unknown(account: Account, rule: Symbols, symbol: str, at: datetime) -> Event:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from monitoring.engine.market import lot_units, lots_text
@@ -17,11 +17,15 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 def judge_exposure(account: Account, at: datetime) -> list[Finding]:
     """Judge the limits on lots and positions by what is open now."""
     findings: list[Finding] = []
+    lots: dict[str, int] | None = None
     for rule, memory in zip(account.rule_set.others, account.state.others, strict=True):
-        if isinstance(rule, MaxLotsPerPosition):
-            findings += _per_position(account, rule, memory, at)
-        elif isinstance(rule, MaxLotsTotal):
-            findings += _total(account, rule, memory, at)
+        if isinstance(rule, MaxLotsPerPosition | MaxLotsTotal):
+            if lots is None:
+                lots = {ident: lot_units(position.volume) for ident, position in account.positions.items()}
+            if isinstance(rule, MaxLotsTotal):
+                findings += _total(account, rule, memory, at, lots)
+            else:
+                findings += _per_position(account, rule, memory, at, lots)
         elif isinstance(rule, MaxPositions):
             findings += _number(account, rule, memory, at)
     return findings
@@ -38,40 +42,53 @@ def known_names(rule_set: RuleSet) -> frozenset[str]:
     return frozenset().union(*lists)
 
 
-def _per_position(account: Account, rule: MaxLotsPerPosition, memory: OtherMemory, at: datetime) -> list[Finding]:
-    above = {ident: units for ident, position in account.positions.items()
-             if (units := lot_units(position.volume)) > rule.lots}  # fmt: skip
+def _per_position(
+    account: Account, rule: MaxLotsPerPosition, memory: OtherMemory, at: datetime, lots: Mapping[str, int]
+) -> list[Finding]:
+    above = [ident for ident, units in lots.items() if units > rule.lots]
     memory.told = [ident for ident in memory.told if ident in above]
     findings = []
-    for ident, units in above.items():
+    for ident in above:
         if ident in memory.told or sleeps(account, rule):
             continue
         memory.told.append(ident)
         memory.episode += 1
-        position = account.positions[ident]
+        symbol = account.positions[ident].symbol
         reason = (
-            f"position {ident} has {lots_text(units)} lots of {position.symbol}: {lots_text(rule.lots)} are allowed "
-            "in one position"
+            f"position {ident} has {lots_text(lots[ident])} lots of {symbol}: "
+            f"{lots_text(rule.lots)} are allowed in one position"
         )
         findings.append(Finding(rule, memory, at, f"{ident}.{memory.episode}", reason, (ident,)))
     return findings
 
 
-def _total(account: Account, rule: MaxLotsTotal, memory: OtherMemory, at: datetime) -> list[Finding]:
-    measure = _gross if rule.count == "gross" else _net(account)
-    held = measure(list(account.positions.values()))
+def _total(
+    account: Account, rule: MaxLotsTotal, memory: OtherMemory, at: datetime, lots: Mapping[str, int]
+) -> list[Finding]:
+    held = sum(lots.values()) if rule.count == "gross" else _net(account, lots)
+    if held <= rule.lots:
+        memory.open = False
+        return []
+
+    def kept(left: Sequence[Position]) -> bool:
+        still = {position.id: lots[position.id] for position in left}
+        return (sum(still.values()) if rule.count == "gross" else _net(account, still)) <= rule.lots
+
     words = "in all open positions" if rule.count == "gross" else "net of hedged positions, each symbol by itself"
     reason = f"{lots_text(held)} lots are open {words}: {lots_text(rule.lots)} are allowed"
-    return _episode(account, rule, memory, at, reason, lambda left: measure(left) <= rule.lots)
+    return _above(account, rule, memory, at, reason, kept)
 
 
 def _number(account: Account, rule: MaxPositions, memory: OtherMemory, at: datetime) -> list[Finding]:
     held = len(account.positions)
+    if held <= rule.positions:
+        memory.open = False
+        return []
     reason = f"{held} positions are open: {rule.positions} are allowed"
-    return _episode(account, rule, memory, at, reason, lambda left: len(left) <= rule.positions)
+    return _above(account, rule, memory, at, reason, lambda left: len(left) <= rule.positions)
 
 
-def _episode(
+def _above(
     account: Account,
     rule: OtherRule,
     memory: OtherMemory,
@@ -80,20 +97,18 @@ def _episode(
     kept: Callable[[Sequence[Position]], bool],
 ) -> list[Finding]:
     """Tell a limit that an account is above once; while it lasts, `close` goes on with what is opened on top."""
-    if kept(list(account.positions.values())):
-        memory.open = False
-        return []
     if sleeps(account, rule):
         return []
+    if memory.open and rule.consequence != "close":
+        return []
     excess = _newest_above(account, kept)
-    if not memory.open:
-        memory.open = True
-        memory.episode += 1
-        return [Finding(rule, memory, at, str(memory.episode), reason, excess)]
-    if rule.consequence == "close":
+    if memory.open:
         for ident in excess:
             account.state.closing.setdefault(ident, memory.key)
-    return []
+        return []
+    memory.open = True
+    memory.episode += 1
+    return [Finding(rule, memory, at, str(memory.episode), reason, excess)]
 
 
 def _newest_above(account: Account, kept: Callable[[Sequence[Position]], bool]) -> tuple[str, ...]:
@@ -105,23 +120,16 @@ def _newest_above(account: Account, kept: Callable[[Sequence[Position]], bool]) 
     return tuple(excess)
 
 
-def _gross(positions: Sequence[Position]) -> int:
-    return sum(lot_units(position.volume) for position in positions)
-
-
-def _net(account: Account) -> Callable[[Sequence[Position]], int]:
+def _net(account: Account, lots: Mapping[str, int]) -> int:
+    """Return the absolute differences of bought and sold lots, summed over the symbols."""
+    raw: dict[str, int] = {}
+    for ident, units in lots.items():
+        position = account.positions[ident]
+        signed = -units if position.type.upper().startswith("SELL") else units
+        raw[position.symbol] = raw.get(position.symbol, 0) + signed
     known, almanac = known_names(account.rule_set), account.owner.almanac
-    names = {
-        position.symbol: almanac.base_name(position.symbol, known) or position.symbol
-        for position in account.positions.values()
-    }
-
-    def measure(positions: Sequence[Position]) -> int:
-        balance: dict[str, int] = {}
-        for position in positions:
-            name, units = names[position.symbol], lot_units(position.volume)
-            sold = position.type.upper().startswith("SELL")
-            balance[name] = balance.get(name, 0) + (-units if sold else units)
-        return sum(map(abs, balance.values()))
-
-    return measure
+    net: dict[str, int] = {}
+    for symbol, units in raw.items():
+        name = almanac.base_name(symbol, known) or symbol
+        net[name] = net.get(name, 0) + units
+    return sum(map(abs, net.values()))
