@@ -12,6 +12,7 @@ from monitoring.views.health import healthz, metrics
 from monitoring.views.me import me
 from monitoring.views.moving import move
 from monitoring.views.preview import preview
+from monitoring.views.resets import reset
 from monitoring.views.reviews import decide, reviews
 
 urlpatterns = [
@@ -19,6 +20,7 @@ urlpatterns = [
     path("desk/export.csv", export, name="desk-export"),
     path("accounts/<str:public_id>/", account, name="account"),
     path("accounts/<str:public_id>/chart.json", chart, name="account-chart"),
+    path("accounts/<str:public_id>/reset/", reset, name="account-reset"),
     path("accounts/<str:public_id>/release/", release, name="account-release"),
     path("me/", me, name="me"),
     path("plans/<slug:slug>/<slug:phase>/preview/", preview, name="plan-preview"),

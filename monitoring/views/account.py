@@ -16,7 +16,15 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts import challenges
 from accounts.models import Account, User
-from accounts.permissions import access_account, access_acknowledge, gate, may_acknowledge, may_watch_desk, role_of
+from accounts.permissions import (
+    access_account,
+    access_acknowledge,
+    gate,
+    may_acknowledge,
+    may_override,
+    may_watch_desk,
+    role_of,
+)
 from accounts.templatetags import formats
 from monitoring import charts, objectives, replica
 from monitoring.objectives import Rulebook
@@ -47,6 +55,7 @@ def account(request: HttpRequest, public_id: str) -> HttpResponseBase:
         **story,
         **live_context(request, found, book),
         "may_release": may_acknowledge(request.user),
+        "may_override": may_override(request.user),
         "desk_user": may_watch_desk(role_of(request.user)),
     }
     return render(request, "monitoring/account.html", context)
