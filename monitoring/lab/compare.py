@@ -35,7 +35,8 @@ class Side:
         """Play one line."""
         for event in self.player.play(line):
             self._note(event)
-        if isinstance(line, AccountUpdate):
+        if line.__class__ is AccountUpdate:
+            assert isinstance(line, AccountUpdate)
             account = self.player.snapshot.accounts.get(line.account_id)
             if account is not None and account.last is line:  # applied: neither late nor repeated
                 self.of(line.account_id).measure(account, line)

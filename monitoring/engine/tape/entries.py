@@ -108,6 +108,7 @@ TapeEntry = Header | Rulebook | Watch | Unwatch | Rules | Hold | Release | Refus
 Line = TapeEntry | messages.Message
 PER_ACCOUNT = ("version", "currency", "initial_balance")  # of a document, beside its limits
 _decoder = json.Decoder(Line)
+_state_decoder = json.Decoder(AccountState)
 _encoder = json.Encoder()
 
 
@@ -120,6 +121,11 @@ def decode(line: bytes) -> Line:
 def encode(entry: Line) -> bytes:
     """The line, without its end."""
     return _encoder.encode(entry)
+
+
+def copied(state: AccountState) -> AccountState:
+    """A state of one's own: that of a line may be played elsewhere as well."""
+    return _state_decoder.decode(_encoder.encode(state))
 
 
 def limits_of(document: Any) -> dict[str, Any]:

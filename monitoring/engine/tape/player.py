@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from copy import deepcopy
 from typing import Any, cast
 
 from msgspec.structs import replace
 
 from monitoring.engine.events import Event
-from monitoring.engine.messages import Envelope, Market, Message, Resync
+from monitoring.engine.messages import AccountUpdate, Envelope, Market, Message, Resync
 from monitoring.engine.money import minor_units
 from monitoring.engine.rules import change_rules, process, refuse
 from monitoring.engine.ruleset import RuleSet, parse_rule_set, with_initial
@@ -28,6 +27,7 @@ from monitoring.engine.tape.entries import (
     UnderRules,
     Unwatch,
     Watch,
+    copied,
 )
 
 
@@ -66,6 +66,8 @@ class Player:
 
     def play(self, line: Line) -> Sequence[Event]:
         """Take one line; its events in their order. RecordingError, RuleSetError: it cannot be played."""
+        if line.__class__ is AccountUpdate and self.recorded:
+            return process(self.snapshot, cast("Message", line))
         played = self._played.get(type(line))
         if played is not None:
             return played(line)
@@ -118,13 +120,13 @@ class Player:
             self._keep(present)
         own, kept = self._own(entry), self._kept.pop(entry.account_id, None)
         if self._rules is None:
-            self._add(entry, own, deepcopy(entry.state))
+            self._add(entry, own, copied(entry.state))
             return ()
         given = self._given(entry)
         if kept is not None and kept.challenge == entry.state.challenge and kept.last_seq == entry.state.last_seq:
             self._add(entry, given, kept)
             return ()
-        account = self._add(entry, own, deepcopy(entry.state))
+        account = self._add(entry, own, copied(entry.state))
         if kept is not None and kept.challenge == entry.state.challenge and kept.breach is not None:
             account.flush().breach = kept.breach  # under these rules it had failed before the hole
             account.disturb()

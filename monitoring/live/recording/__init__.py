@@ -13,14 +13,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from hashlib import sha256
 from pathlib import Path
 
 import structlog
 from msgspec.structs import replace
 
 from monitoring import metrics
-from monitoring.engine.messages import Clock, Link, Market, Message, Resync
+from monitoring.engine.messages import AccountUpdate, Clock, Link, Market, Message, Resync
 from monitoring.engine.money import money_text
 from monitoring.engine.ruleset import RuleSet
 from monitoring.engine.snapshot import Account, Snapshot
@@ -36,7 +35,6 @@ from monitoring.engine.tape import (
     SetBack,
     Unwatch,
     Watch,
-    encode,
     limits_of,
 )
 from monitoring.live.recording.writer import EVERY, Writer
@@ -47,8 +45,6 @@ LIMIT = 100_000  # entries that may wait for the thread
 CARRY_S = 0.0005  # how long the loop may be held by states that go into a new file
 CARRY_EVERY_S = 0.002
 AGAIN_S = 5.0  # after the disk refused
-KNOWN = 20_000  # rule sets whose digest is remembered
-EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -83,18 +79,20 @@ class Recording:
         self._old: date | None = None  # of the file that accounts are carried over from
         self._waiting: dict[str, Account] = {}  # accounts whose state is not in the new file yet
         self._told: set[tuple[date, str]] = set()  # rule books that a file has
-        self._digests: dict[int, tuple[RuleSet, str]] = {}
         self._pause: Pause | None = None
 
     def message(self, message: Message) -> None:
         """What `process` took."""
+        if message.__class__ is AccountUpdate and self._day is not None and self._calm():
+            self.writer.queue.append((self._day, message))
+            return
         if not self._taking():
             return
         if isinstance(message, Clock):
             self._put_general(message)
             self._turn(message.ts)
             return
-        if isinstance(message, Link | Market):
+        if isinstance(message, (Link, Market)):
             self._put_general(message)
             return
         if isinstance(message, Resync):
@@ -184,6 +182,11 @@ class Recording:
             self._restate(self._clock().date())
         return True
 
+    def _calm(self) -> bool:
+        """Whether there is one file and nothing to see to: nearly always."""
+        writer = self.writer
+        return not self._waiting and self._pause is None and writer.error is None and len(writer.queue) <= self.limit
+
     def _begin(self, day: date) -> None:
         self._day = day
         link, market = self.snapshot.link, self.snapshot.market
@@ -269,7 +272,7 @@ class Recording:
         log.info("recording_goes_on", shard=self.shard, lost=pause.lost)
         return True
 
-    def _put(self, day: date, entry: Line | bytes) -> None:
+    def _put(self, day: date, entry: Line) -> None:
         self.writer.put(day, entry)
 
     def _put_general(self, entry: Line) -> None:
@@ -294,18 +297,12 @@ class Recording:
             ts=self._now(), account_id=account.id, public_id=account.public_id, rules=name, version=rule_set.version,
             currency=rule_set.currency, initial_balance=money_text(state.initial_balance, rule_set.digits), state=state,
         )  # fmt: skip
-        self._put(self._day, encode(entry))  # now: the state must not change under the thread's hands
+        self._put(self._day, entry)  # a dump shares nothing that changes: the thread may encode it
 
     def _rulebook(self, day: date, rule_set: RuleSet) -> str:
-        """The name of the rule set's document, told once a file."""
-        known = self._digests.get(id(rule_set))
-        if known is None or known[0] is not rule_set:
-            limits = limits_of(rule_set.document)
-            digest = sha256(encode(Rulebook(ts=EPOCH, id="", document=limits))).hexdigest()[:16]
-            if len(self._digests) > KNOWN:
-                self._digests.clear()
-            known = self._digests[id(rule_set)] = (rule_set, digest)
-        if (day, known[1]) not in self._told:
-            self._told.add((day, known[1]))
-            self._put(day, Rulebook(ts=self._now(), id=known[1], document=limits_of(rule_set.document)))
-        return known[1]
+        """The name of the rule set's limits; the document is told once a file."""
+        name = rule_set.digest[:16]
+        if (day, name) not in self._told:
+            self._told.add((day, name))
+            self._put(day, Rulebook(ts=self._now(), id=name, document=limits_of(rule_set.document)))
+        return name

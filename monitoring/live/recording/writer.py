@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 EVERY = 1.0  # seconds: what a kill -9 costs at most
 TEXT_BYTES = 1 << 20  # a member is written sooner than that if so much has come together
 LEVEL = 3
-Item = tuple[date, Line | bytes | None]  # None: nothing more of this day comes
+Item = tuple[date, Line | None]  # None: nothing more of this day comes
 
 
 class Writer:
@@ -34,7 +34,7 @@ class Writer:
         self.error: str | None = None
         self.bytes_written = 0
         self._wrote = wrote
-        self._queue: deque[Item] = deque()
+        self.queue: deque[Item] = deque()  # what is handed over; appended to by `put`, and by who must be quick
         self._texts: dict[date, bytearray] = {}
         self._files: dict[date, int] = {}
         self._unwritten = 0
@@ -46,16 +46,16 @@ class Writer:
     @property
     def waiting(self) -> int:
         """Items that are not encoded yet."""
-        return len(self._queue)
+        return len(self.queue)
 
-    def put(self, day: date, entry: Line | bytes | None) -> None:
+    def put(self, day: date, entry: Line | None) -> None:
         """Hand over; never blocks."""
-        self._queue.append((day, entry))
+        self.queue.append((day, entry))
 
     def forget(self) -> int:
         """Let go of what waits, and of the disk's complaint; how many items that were."""
-        lost = len(self._queue) + self._unwritten
-        self._queue.clear()
+        lost = len(self.queue) + self._unwritten
+        self.queue.clear()
         self._unwritten = 0
         self.error = None
         return lost
@@ -83,14 +83,14 @@ class Writer:
             self._close(day)
 
     def _encode(self) -> None:
-        while self._queue and self.error is None:
-            day, entry = self._queue.popleft()
+        while self.queue and self.error is None:
+            day, entry = self.queue.popleft()
             if entry is None:
                 self._flush(day)
                 self._close(day)
                 continue
             text = self._texts.setdefault(day, bytearray())
-            text += entry if isinstance(entry, bytes) else encode(entry)
+            text += encode(entry)
             text += b"\n"
             self._unwritten += 1
             if len(text) >= TEXT_BYTES:
