@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.http import Http404, HttpRequest
 from django.utils import timezone
 from ninja import Router
@@ -13,6 +16,7 @@ from accounts.api.overrides import shape
 from accounts.api.shapes import OverrideOut, RulebookOut
 from accounts.models import Account, Challenge
 from accounts.permissions import access_account
+from monitoring.engine.ruleset import RuleSetError, parse_rule_set
 
 router = Router(tags=["accounts"])
 
@@ -28,15 +32,26 @@ def rulebook(request: HttpRequest, account: str, at: AwareDatetime | None = None
     if challenge is None:
         raise Http404(f"No challenge of {account} ran then.")
     rule_set = rulebooks.rule_set_at(challenge, instant)
+    document = rulebooks.rulebook_at(challenge, instant)
     return RulebookOut(
         account=found.public_id,
         plan=rule_set.phase.plan.slug,
         phase=rule_set.phase.slug,
         version=rule_set.version,
         at=instant,
-        document=rulebooks.rulebook_at(challenge, instant),
+        document=document,
+        sentences=_sentences(document),
         overrides=[shape(one, instant) for one in rulebooks.active(challenge, instant)],
     )
+
+
+def _sentences(document: Mapping[str, Any]) -> list[str]:
+    """Each rule in words; none of a document of old that the engine of today would not take."""
+    try:
+        rule_set = parse_rule_set(document)
+    except RuleSetError:
+        return []
+    return [rule_set.sentence(rule) for rule in rule_set.rules]
 
 
 @router.get("{account}/overrides", response=list[OverrideOut], summary="Every override of the running challenge")

@@ -136,6 +136,7 @@ class RulebookOut(Schema):
     version: int
     at: datetime
     document: dict[str, Any]
+    sentences: list[str]  # the rules in words, in the document's order
     overrides: list[OverrideOut]
 
 

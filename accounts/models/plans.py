@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -66,9 +67,15 @@ class RuleSet(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Store the rule set; ValidationError when a challenge already rests on it (PostgreSQL refuses it too)."""
-        if self.pk is not None and self.challenges.exists():
+        if self.pk is not None and self._judged():
             raise ValidationError(f"Rule set {self} has judged a challenge: make a new version instead of changing it.")
         super().save(*args, **kwargs)
+
+    def _judged(self) -> bool:
+        """Whether a challenge rests on it, or did before it was moved."""
+        moves = apps.get_model("accounts", "RuleSetMove")._default_manager
+        rests = models.Q(moved_from=self) | models.Q(moved_to=self)
+        return self.challenges.exists() or moves.filter(rests).exists()
 
 
 class RuleSetDraft(models.Model):

@@ -22,7 +22,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.urls("tests.accounts.urls")]
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 TAGS = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-EXPECTED = ("status of 403", "status of 404", "status of 422", "status of 429")  # Chromium logs every answer that is no success
+# Chromium logs every answer that is no success.
+EXPECTED = ("status of 403", "status of 404", "status of 422", "status of 429")
 
 
 @pytest.fixture

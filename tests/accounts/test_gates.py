@@ -33,6 +33,8 @@ ALLOWED = {
     "access_symbols_change": {OFFICER, HEAD},
     "access_tokens": {HEAD},
     "access_api_docs": TEAM,
+    "access_lab": TEAM,
+    "access_run_lab": {OFFICER, HEAD},
     "may_acknowledge": {OFFICER, HEAD},
     "may_enforce_server": {HEAD},
     "may_change_plans": {HEAD},
@@ -40,6 +42,7 @@ ALLOWED = {
     "may_change_calendar": {OFFICER, HEAD},
     "may_change_symbols": {OFFICER, HEAD},
     "may_give_tokens": {HEAD},
+    "may_run_lab": {OFFICER, HEAD},
 }
 SignIn = Callable[[str], Client]
 

@@ -8,6 +8,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 
 from accounts import challenges, moves, overrides, plans
 from accounts.challenges import Listing, adopt_many
@@ -89,6 +91,21 @@ def test_the_rulebook_of_any_instant_can_be_told(head: User) -> None:
     assert told == [first, first, second, second, third, third]
     assert rulebook_at(challenge, LATER)["rules"][0]["amount"]["percent"] == "4"
     assert rulebook_at(challenge, AT)["version"] == 1
+
+
+def test_what_judged_before_a_move_stays_as_it_was(head: User) -> None:
+    challenge = a_challenge()
+    first = challenge.rule_set
+    moves.move_challenges([challenge], tighter(challenge, head), head, "on", LATER)
+    for change in (
+        lambda: RuleSet.objects.filter(pk=first.pk).update(document={}),
+        lambda: RuleSetMove.objects.update(reason="another"),
+        lambda: RuleSetMove.objects.all().delete(),
+    ):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            change()
+    with pytest.raises(ValidationError, match="new version"):
+        RuleSet.objects.get(pk=first.pk).save()
 
 
 def test_a_thousand_are_moved_in_a_few_statements(

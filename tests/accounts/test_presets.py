@@ -78,6 +78,52 @@ def test_the_maximum_loss_trails_as_the_appendix_says(slug: str, mode: str, high
     assert (loss.rule, loss.mode, loss.high_water, loss.lock) == ("max_loss", mode, high_water, lock)
 
 
+@pytest.mark.parametrize(
+    ("slug", "sentences"),
+    [
+        (
+            "ftmo-2-step",
+            [
+                "The challenge fails when equity falls below the balance at the start of the day less 5% of the "
+                "initial balance.",
+                "The challenge fails when equity falls below the initial balance less 10% of the initial balance.",
+            ],
+        ),
+        (
+            "e8-one",
+            [
+                "The challenge fails when equity falls below the balance at the start of the day less 4% of the "
+                "initial balance.",
+                "The challenge fails when equity falls below the highest closed balance so far less 6% of the initial "
+                "balance, a floor that never rises above the initial balance.",
+            ],
+        ),
+        (
+            "apex-eod-25k",
+            [
+                "Trading pauses until the next trading day when equity falls below the balance at the start of the "
+                "day less 500.00.",
+                "The challenge fails when equity falls below the highest balance at the end of a day less 1,000.00.",
+            ],
+        ),
+    ],
+)
+def test_the_limits_read_as_the_firm_means_them(slug: str, sentences: list[str]) -> None:
+    preset = presets.find(slug)
+    assert preset is not None
+    rule_set = parse_rule_set(whole_document(preset.phases[0].document))
+    said = [rule_set.sentence(rule) for rule in rule_set.loss_rules]
+    assert [one.partition(" After a payout")[0].partition(" A payout")[0] for one in said] == sentences
+
+
+@EACH
+def test_every_rule_of_a_preset_can_be_said(preset: Preset) -> None:
+    for phase in preset.phases:
+        rule_set = parse_rule_set(whole_document(phase.document))
+        for rule in rule_set.rules:
+            assert rule_set.sentence(rule).endswith(".")
+
+
 def test_only_the_end_of_day_programme_of_apex_pauses() -> None:
     paused = {preset.slug for preset in PRESETS for rule in losses(preset.slug) if rule.consequence == "pause"}
     assert paused == {f"apex-eod-{size}k" for size in (25, 50, 100, 150)}

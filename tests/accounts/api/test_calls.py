@@ -79,6 +79,7 @@ def test_one_call_sets_and_ends_an_override_for_many(caller: Make) -> None:
     book = officer.get("/accounts/acc_1/rulebook").json()
     assert (book["version"], book["document"]["rules"][0]["amount"]["percent"]) == (1, "2.5")
     assert book["overrides"][0]["reason"] == "on probation"
+    assert book["sentences"][0].startswith("The challenge fails when equity falls below")
     ended = officer.post("/overrides", {"action": "end", "accounts": ["acc_1"], "rule": "daily_loss", "reason": "over"})
     assert ended.json()[0]["ended_by"] == "risk_officer"
     assert officer.get("/accounts/acc_1/rulebook").json()["overrides"] == []
