@@ -49,7 +49,6 @@ from monitoring.upstream.base import Connector, Execution, Reached, Refusal
 
 log = structlog.get_logger(__name__)
 QUIET = frozenset({EventKind.DAY_STARTED, EventKind.STALE, EventKind.FRESH, EventKind.REFUSED})
-UNRECORDED = frozenset({EventKind.REFUSED})  # counted and shown on the feed's page; a bad hour must not fill a table
 CHALLENGE_STATES = {"fail": "failed", "pause": "paused"}
 AFTERWARDS_S = 0.003
 SET_BACK = timedelta(seconds=5)  # a smaller step of our clock is waited for
@@ -336,7 +335,7 @@ class Pipeline:
             for account_id in dict.fromkeys(event.account for event in events):
                 account = self.snapshot.accounts[account_id]
                 lines.append((STATE, events[0].at, self.state_record(account)))
-        records = [self._record(event) for event in events if event.event not in UNRECORDED]
+        records = [self._record(event) for event in events if _is_recorded(event)]
         lines += [(EVENT, record.at, record) for record in records]
         numbers = self.journal.append_all(lines)
         return list(zip(numbers[len(lines) - len(records) :], records, strict=True))
@@ -376,3 +375,10 @@ class Pipeline:
             day_start_balance=event.day_start_balance, day_start_equity=event.day_start_equity,
             positions=list(event.positions), calendar_revision=event.revision, challenge_state=state,
         )  # fmt: skip
+
+
+def _is_recorded(event: Event) -> bool:
+    """A refused frame is counted and shown on the feed's page: a bad hour must not fill a table. The name of a symbol
+    that nobody knows is told once, and the page of symbols asks for it.
+    """
+    return event.event is not EventKind.REFUSED or event.rule == "symbols"

@@ -26,6 +26,7 @@ from monitoring.live.pipeline import Marks, Pipeline
 from monitoring.live.pipeline.recovery import Memory, recordable
 from monitoring.live.pipeline.roster import Roster
 from monitoring.live.recorder import Recorder
+from monitoring.live.recorder.records import EnforcementRecord
 from monitoring.live.rulesets import Book
 from monitoring.models import RiskEvent
 from monitoring.upstream import registry
@@ -52,7 +53,8 @@ class Live:
         )
         self.recorder.start(0)
         self.book = Book("main", "fxsocket")
-        self.enforcer = Enforcer(save=lambda record: None, clock=lambda: NOON)
+        self.enforced: list[EnforcementRecord] = []
+        self.enforcer = Enforcer(save=self.enforced.append, clock=lambda: NOON)
         self.pipeline = Pipeline(
             registry.connect(NOWHERE), shard="main", marks=Marks(1), journal=self.journal, recorder=self.recorder,
             enforcer=self.enforcer,
