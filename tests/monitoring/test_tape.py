@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from monitoring.engine import tape
 from monitoring.engine.events import Event
 from monitoring.engine.messages import AccountFigures, AccountUpdate, Clock, Link, Message
-from monitoring.engine.rules import process
+from monitoring.engine.rules import change_rules, process, refuse
 from monitoring.engine.ruleset import RuleSet, parse_rule_set
-from monitoring.engine.snapshot import Snapshot
+from monitoring.engine.snapshot import Account, Snapshot
 from monitoring.engine.tape import Player, RecordingError
 from monitoring.lab.frames import BadLine, Frames
 from monitoring.live.recording import Recording
 from monitoring.live.recording.files import recorded_days
+from monitoring.upstream.base import Refusal
 from tests.monitoring.engine.conftest import DAILY, document
+from tests.monitoring.engine.others_documents import draw_document
+from tests.monitoring.engine.others_generate import draw_day
 
 T0 = datetime(2026, 6, 10, 23, 59, 50, tzinfo=UTC)
 RULES = parse_rule_set(document())
@@ -124,3 +129,80 @@ def test_a_rule_set_that_the_recording_lacks_is_named(tmp_path: Path) -> None:
     player.play(lines[0])
     with pytest.raises(RecordingError, match="acc_1: the recording does not hold its rule set"):
         player.play(lines[1])
+
+
+class Hostile(Live):
+    """A story that is lived with restarts, reviews, refusals, other rules and a clock that goes back."""
+
+    def __init__(self, directory: Path, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.day = draw_day(seed, 80)
+        self.messages = [msgspec.convert(frame, type=Message) for frame in self.day.frames]
+        super().__init__(directory, now=self.messages[0].ts)
+        self.watch("acc_1", parse_rule_set(self.day.document), created=self.day.created)
+
+    def live(self) -> None:
+        """All of it."""
+        doings = (self.restart, self.review, self.refuse, self.other_rules, self.set_back)
+        for message in self.messages:
+            self.now = max(self.now, message.ts)
+            self.send(message)
+            if self.rng.random() < 0.08:
+                self.rng.choice(doings)()
+
+    @property
+    def account(self) -> Account:
+        return self.snapshot.accounts["acc_1"]
+
+    def restart(self) -> None:
+        """A monitor that ends and one that begins, from what the first left."""
+        self.tape.close()
+        state, rule_set, market = self.account.dump(), self.account.rule_set, self.snapshot.market
+        self.snapshot = Snapshot("main")
+        self.tape = Recording(self.directory, "main", self.snapshot, every=0.01, clock=lambda: self.now)
+        self.watch("acc_1", rule_set, state=state)
+        if market.revision:
+            self.send(market)
+
+    def review(self) -> None:
+        if self.account.review:
+            self.account.release()
+            self.tape.release("acc_1")
+        else:
+            self.account.hold_for_review("a person looks")
+            self.tape.hold("acc_1", "a person looks")
+
+    def refuse(self) -> None:
+        refusal = Refusal("not_finite", "NaN - at `$.data.equity`", "acc_1")
+        self.events += refuse(self.snapshot, self.account, refusal.reason, refusal.detail, self.now)
+        self.tape.refusal(refusal, self.now)
+
+    def other_rules(self) -> None:
+        drawn = draw_document(self.rng)
+        kept = {name: self.day.document[name] for name in ("currency", "initial_balance")}
+        rule_set = parse_rule_set({**drawn, **kept, "version": self.rng.randrange(2, 9)})
+        self.events += change_rules(self.snapshot, "acc_1", rule_set, self.now)
+        self.tape.rules("acc_1", rule_set, self.now)
+
+    def set_back(self) -> None:
+        earlier = self.now - timedelta(seconds=7)
+        self.snapshot.link.set_back(earlier)
+        self.tape.set_back(earlier)
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_hostile_days_under_all_rules_replay_to_themselves(tmp_path: Path, part: int) -> None:
+    for seed in range(part * 30, part * 30 + 30):
+        live = Hostile(tmp_path / str(seed), seed)
+        live.live()
+        files = live.files()
+        assert played(files) == live.events, seed
+
+
+@pytest.mark.slow
+def test_hostile_days_never_seen_replay_to_themselves(tmp_path: Path) -> None:
+    first = random.SystemRandom().randrange(10**9)
+    for seed in range(first, first + 500):
+        live = Hostile(tmp_path / str(seed), seed)
+        live.live()
+        assert played(live.files()) == live.events, seed
