@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from monitoring.engine.events import Event, EventKind
 from monitoring.engine.market import affects, inside
 from monitoring.engine.messages import NewsEvent
-from monitoring.engine.rules.exposure import known_names, sleeps
+from monitoring.engine.rules.exposure import known_names, listed_names, sleeps
 from monitoring.engine.rules.findings import Finding
 from monitoring.engine.rules.judge import key
 from monitoring.engine.ruleset.model import FlatBy, NewsWindow, StopLossRequired, Symbols, TradingHours
@@ -84,7 +84,7 @@ def _judge_symbol(
 def _wrong(account: Account, rule: Symbols, symbol: str, at: datetime, told: Told) -> str:
     """Say why a symbol may not be traded, if so; one that cannot be normalised is told to the desk, once."""
     state = account.state
-    name = account.owner.almanac.base_name(symbol, rule.allow | rule.deny)
+    name = account.owner.almanac.base_name(symbol, listed_names(rule))
     if name is None:
         account.owner.unknown_symbols.add(symbol)
         if symbol not in state.unknown_symbols:
@@ -175,9 +175,10 @@ def judge_deadlines(account: Account, at: datetime) -> list[Finding]:
 def _announced(account: Account, rule: FlatBy, memory: OtherMemory, at: datetime) -> list[Finding]:
     almanac = account.owner.almanac
     deadline = almanac.deadline(rule, account.rule_set.trading_week, at)
-    if deadline is None or not rule.warn_minutes or memory.warned == (name := _clock(deadline.at)):
+    if deadline is None or not deadline.at - timedelta(minutes=rule.warn_minutes) <= at < deadline.at:
         return []
-    if not deadline.at - timedelta(minutes=rule.warn_minutes) <= at < deadline.at:
+    name = _clock(deadline.at)
+    if memory.warned == name or account.state.paused_until is not None:  # a pause ends warnings silently
         return []
     memory.warned = name
     reason = f"{_counted(len(account.positions))} open: the account must be flat by {_local(deadline.at, rule)}"

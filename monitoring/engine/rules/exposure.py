@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from monitoring.engine.market import lot_units, lots_text
 from monitoring.engine.messages import Position
@@ -11,6 +12,9 @@ from monitoring.engine.rules.findings import Finding
 from monitoring.engine.ruleset.model import MaxLotsPerPosition, MaxLotsTotal, MaxPositions, OtherRule, RuleSet, Symbols
 from monitoring.engine.snapshot import Account, OtherMemory
 
+_KNOWN: dict[str, frozenset[str]] = {}  # by the rule set's digest: asked for with every position
+_KNOWN_KEPT = 1024
+_SOLD = frozenset({"SELL", "sell", "Sell"})
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -38,8 +42,23 @@ def sleeps(account: Account, rule: OtherRule) -> bool:
 
 def known_names(rule_set: RuleSet) -> frozenset[str]:
     """Return the base names that a rule set's own lists hold."""
-    lists = [rule.allow | rule.deny for rule in rule_set.others if isinstance(rule, Symbols)]
-    return frozenset().union(*lists)
+    found = _KNOWN.get(rule_set.digest)
+    if found is None:
+        lists = [listed_names(rule) for rule in rule_set.others if isinstance(rule, Symbols)]
+        if len(_KNOWN) >= _KNOWN_KEPT:
+            _KNOWN.clear()
+        found = _KNOWN[rule_set.digest] = frozenset().union(*lists)
+    return found
+
+
+def listed_names(rule: Symbols) -> frozenset[str]:
+    """Return the base names that a rule's own lists hold."""
+    return _union(rule.allow, rule.deny)
+
+
+@lru_cache(maxsize=1024)
+def _union(allow: frozenset[str], deny: frozenset[str]) -> frozenset[str]:
+    return allow | deny
 
 
 def _per_position(
@@ -125,7 +144,7 @@ def _net(account: Account, lots: Mapping[str, int]) -> int:
     raw: dict[str, int] = {}
     for ident, units in lots.items():
         position = account.positions[ident]
-        signed = -units if position.type.upper().startswith("SELL") else units
+        signed = -units if position.type in _SOLD else units
         raw[position.symbol] = raw.get(position.symbol, 0) + signed
     known, almanac = known_names(account.rule_set), account.owner.almanac
     net: dict[str, int] = {}

@@ -58,7 +58,7 @@ def settle(
         moved = True
     if moved:
         findings += judge_deadlines(account, at) + judge_stops(account, at, late, seen)
-        findings += objectives.on_due(account, at) + judge_exposure(account, at)
+        findings += _objectives_due(account, at) + judge_exposure(account, at)
         told = judge_deals(account, deals, at)
         events += told.refused
         findings += told.findings
@@ -103,6 +103,11 @@ def reschedule(account: Account, after: datetime) -> None:
         calls = [call for call in (next_call(account, after), objectives.due(account)) if call is not None]
         state.due = min((call for call in calls if call > after), default=None)
     account.set_alarm()
+
+
+def _objectives_due(account: Account, at: datetime) -> list[Finding]:
+    due = objectives.due(account)
+    return objectives.on_due(account, at) if due is not None and due <= at else []
 
 
 def _wait(account: Account, deals: Sequence[Deal]) -> None:
