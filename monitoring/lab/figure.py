@@ -8,13 +8,14 @@ from typing import Any
 import plotly.graph_objects as go
 
 HEIGHT = 300  # pixels
+FEW = 8
 LINES = (("a", "solid"), ("b", "dash"))
 
 
 def breaches_figure(result: dict[str, Any], labels: tuple[str, str]) -> dict[str, Any]:
     """Two step curves over the frames' own time; colours come from the theme, in the browser."""
     begin, end = _ms(result["first"]), _ms(result["last"])
-    traces = []
+    traces: list[Any] = []
     for (side, dash), label in zip(LINES, labels, strict=True):
         points = [(begin, 0), *result["curves"][side]]
         points.append((max(end, points[-1][0]), points[-1][1]))
@@ -29,7 +30,7 @@ def breaches_figure(result: dict[str, Any], labels: tuple[str, str]) -> dict[str
                 hovertemplate="%{y} breached",
             )
         )
-    layout = {
+    layout: dict[str, Any] = {
         "template": go.layout.Template(),
         "showlegend": False,
         "hovermode": "x unified",
@@ -39,6 +40,8 @@ def breaches_figure(result: dict[str, Any], labels: tuple[str, str]) -> dict[str
         "xaxis": {"type": "date", "hoverformat": "%Y-%m-%d %H:%M:%S UTC"},
         "yaxis": {"side": "right", "rangemode": "tozero", "tickformat": ",d", "automargin": True},
     }
+    if max(trace.y[-1] for trace in traces) < FEW:
+        layout["yaxis"]["dtick"] = 1  # no half accounts
     found: dict[str, Any] = go.Figure(data=traces, layout=layout).to_plotly_json()
     return found | {"config": {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}}
 

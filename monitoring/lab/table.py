@@ -68,6 +68,11 @@ def ordered(rows: list[Row], sort: str) -> list[Row]:
     return sorted(known, key=lambda row: (value(row), row["account"]), reverse=descending) + unknown
 
 
+def amount(text: str | None) -> str:
+    """An amount as people read it: thousands apart, a true minus; a dash for none."""
+    return "—" if text is None else f"{Decimal(text):,}".replace("-", "\N{MINUS SIGN}")
+
+
 def csv_rows(rows: Iterable[Row]) -> Iterator[tuple[str, ...]]:
     """The lines below HEAD."""
     for row in rows:

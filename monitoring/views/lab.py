@@ -108,6 +108,7 @@ def run(request: HttpRequest, run_id: UUID) -> HttpResponseBase:
     sort = form.sort_or("account")
     page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
     names = [row["account"] for row in page]
+    shown = [row | {side: _side(row[side]) for side in "ab"} for row in page]
     context |= {
         "form": form,
         "page": page,
@@ -115,8 +116,7 @@ def run(request: HttpRequest, run_id: UUID) -> HttpResponseBase:
         "headings": lists.headings(request, table.COLUMNS, sort),
         "query": lists.query(request),
         "known": set(Account.objects.filter(public_id__in=names).values_list("public_id", flat=True)),
-        "states": table.STATES,
-        "titles": TITLES,
+        "rows": shown,
         "result": found.result,
         "totals": [
             (word, found.result["totals"]["a"][name], found.result["totals"]["b"][name])
@@ -184,6 +184,18 @@ def _rows(rows: list[table.Row], form: ResultFilterForm) -> list[table.Row]:
     asked = form.cleaned_data
     found = table.matching(rows, account=asked["account"], show=asked["show"], rule=asked["rule"])
     return table.ordered(found, form.sort_or("account"))
+
+
+def _side(side: dict[str, Any]) -> dict[str, Any]:
+    """One side of a row in the words of the page."""
+    breach = side["breach"]
+    return side | {
+        "room": table.amount(side["room"]),
+        "room_rule": TITLES.get(side["room_rule"], ""),
+        "state": table.STATES[side["state"]],
+        "breach": breach and breach | {"rule": TITLES.get(breach["rule"], breach["rule"])},
+        "events": [(at, kind, TITLES.get(rule, rule)) for at, kind, rule in side["events"]],
+    }
 
 
 def _download(found: LabRun, rows: list[table.Row], kind: str) -> HttpResponseBase:
