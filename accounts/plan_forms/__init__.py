@@ -13,7 +13,7 @@ from accounts.plan_forms.lists import (
     ReasonForm,
 )
 from accounts.plan_forms.specs import EMPTY_WINDOW, RULES, START
-from accounts.plan_forms.values import Document, document_of, json_text
+from accounts.plan_forms.values import Document, document_of, in_order, json_text
 
 __all__ = [
     "EMPTY_WINDOW",
@@ -32,5 +32,6 @@ __all__ = [
     "RuleSetForm",
     "document_of",
     "form_of",
+    "in_order",
     "json_text",
 ]

@@ -167,7 +167,7 @@ def _say(form: RuleSetForm, path: str, message: str, where: str) -> None:
         getattr(fields[name], where).append(message)
         return
     inside = next((one for one in fields if one.startswith(f"{name}-")), None)
-    if inside and name not in rules and name not in windows:
+    if inside and name != "rules" and name not in rules and name not in windows:
         getattr(fields[inside], where).append(message)
         return
     while name:

@@ -66,6 +66,32 @@ def json_text(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
+def in_order(document: Mapping[str, Any]) -> Document:
+    """The document with its keys in the form's order: PostgreSQL keeps them by length."""
+    rules = document.get("rules")
+    listed = [_in_order(rule) for rule in rules] if isinstance(rules, list) else rules
+    general = _sorted_keys(document, [_head(spec) for spec in GENERAL])
+    return {**general, "rules": listed} if "rules" in document else general
+
+
+def _in_order(rule: Any) -> Any:
+    if not isinstance(rule, Mapping):
+        return rule
+    specs = RULES.get(str(rule.get("rule")), ("", ()))[1]
+    inner: dict[str, list[str]] = {}
+    for spec in specs:
+        inner.setdefault(_head(spec), []).append(spec.path.partition(".")[2])
+    found = _sorted_keys(rule, ["rule", *inner])
+    return {
+        key: _sorted_keys(one, inner.get(key, [])) if isinstance(one, Mapping) else one for key, one in found.items()
+    }
+
+
+def _sorted_keys(holder: Mapping[str, Any], order: list[str]) -> Document:
+    places = {key: place for place, key in reversed(list(enumerate(order)))}
+    return {key: holder[key] for key in sorted(holder, key=lambda key: places.get(key, len(order)))}
+
+
 def document_of(sent: Sent) -> Document:
     """The document that a sent form describes; the fields that it lacks are left out."""
     document = _values(sent, "", GENERAL)

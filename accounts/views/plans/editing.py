@@ -14,7 +14,7 @@ from accounts import plans
 from accounts.forms import SHOWN_ZONES
 from accounts.models import Phase, RuleSetDraft, User
 from accounts.permissions import access_change_plans, gate
-from accounts.plan_forms import Document, RuleSetForm, document_of, form_of, json_text
+from accounts.plan_forms import Document, RuleSetForm, document_of, form_of, in_order, json_text
 from accounts.plan_forms.acts import act
 from accounts.plan_forms.specs import RULES
 from accounts.views.plans.shown import (
@@ -153,7 +153,7 @@ def _head(request: HttpRequest, phase: Phase) -> dict[str, Any]:
 
 def _json_context(request: HttpRequest, phase: Phase, document: Document) -> dict[str, Any]:
     errors, warnings = judged_by_engine(document)
-    return {**_head(request, phase), "text": json_text(document), "errors": errors, "warnings": warnings}
+    return {**_head(request, phase), "text": json_text(in_order(document)), "errors": errors, "warnings": warnings}
 
 
 def _work(phase: Phase) -> Document:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from accounts import plans, presets
 from accounts.models import Phase, Plan, RuleSet
 from accounts.permissions import access_plans, gate, may_change_plans
-from accounts.plan_forms import NewPhaseForm, ReasonForm
+from accounts.plan_forms import NewPhaseForm, ReasonForm, in_order
 from accounts.views.plans.shown import (
     Judged,
     RuleShown,
@@ -108,9 +108,17 @@ def plan_context(request: HttpRequest, found: Plan) -> dict[str, Any]:
 def export(request: HttpRequest, slug: str) -> JsonResponse:
     """The plan as JSON, as the import reads it."""
     found = plan_of(slug)
-    response = JsonResponse(plans.export_plan(found), json_dumps_params={"indent": 2, "ensure_ascii": False})
+    whole = plans.export_plan(found)
+    whole["phases"] = [_phase_in_order(phase) for phase in whole["phases"]]
+    response = JsonResponse(whole, json_dumps_params={"indent": 2, "ensure_ascii": False})
     response.headers["Content-Disposition"] = f'attachment; filename="plan-{found.slug}.json"'
     return response
+
+
+def _phase_in_order(phase: dict[str, Any]) -> dict[str, Any]:
+    """Its head first, then its document as the form has it."""
+    head: dict[str, Any] = {key: phase[key] for key in ("slug", "name", "version") if key in phase}
+    return {**head, **in_order({key: value for key, value in phase.items() if key not in head})}
 
 
 def _phase(request: HttpRequest, number: int, phase: Phase, many: int, counts: dict[int, Judged]) -> PhaseShown:

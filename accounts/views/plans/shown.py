@@ -63,11 +63,8 @@ def sample_of(request: HttpRequest, phase: Phase | None = None) -> Sample:
     size = SIZE
     if phase is not None:
         running = Challenge.objects.filter(RUNNING, rule_set__phase=phase)
-        common = (
-            running.values("initial_balance", "account__currency").annotate(n=Count("pk")).order_by("-n", "initial_balance").first()
-            if running.exists()
-            else None
-        )
+        sizes = running.values("initial_balance", "account__currency").annotate(n=Count("pk"))
+        common = sizes.order_by("-n", "initial_balance").first()
         if common and common["initial_balance"] > 0:
             size, currency = f"{common['initial_balance']:f}", currency or common["account__currency"]
     try:
@@ -133,7 +130,8 @@ def warnings_apart(document: Mapping[str, Any], sample: Sample) -> list[tuple[st
             notes = compiled(part, sample).notes
         except RuleSetError:
             continue
-        found += [(path.replace("rules[0]", f"rules[{index}]", 1), text) for path, text in notes]
+        own = [(path, text) for path, text in notes if path.startswith("rules") == (index >= 0)]
+        found += [(path.replace("rules[0]", f"rules[{index}]", 1), text) for path, text in own]
     return found
 
 

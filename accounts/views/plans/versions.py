@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import Challenge, RuleSet
 from accounts.permissions import access_plans, gate, may_change_plans
-from accounts.plan_forms import JudgedFilterForm, json_text
+from accounts.plan_forms import JudgedFilterForm, in_order, json_text
 from accounts.views.exports import csv_refusal, csv_response
 from accounts.views.plans.catalogue import headings, partial, query_of
 from accounts.views.plans.shown import by_whom, changes, desk_link, judged, phase_of, rules_shown, sample_of
@@ -32,7 +32,7 @@ def version(request: HttpRequest, slug: str, phase: str, number: int) -> HttpRes
         raise Http404(f"There is no version {number} of {found.name}.")
     if request.GET.get("format") == "json":
         name = f"{slug}-{phase}-v{number}.json"
-        response = JsonResponse(rule_set.document, json_dumps_params={"indent": 2, "ensure_ascii": False})
+        response = JsonResponse(in_order(rule_set.document), json_dumps_params={"indent": 2, "ensure_ascii": False})
         response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
     form = JudgedFilterForm(request.GET)
@@ -65,7 +65,7 @@ def version(request: HttpRequest, slug: str, phase: str, number: int) -> HttpRes
         "changes": changes(before.document, rule_set.document) if before else [],
         "newest": newest,
         "is_newest": newest == rule_set,
-        "json": json_text(rule_set.document),
+        "json": json_text(in_order(rule_set.document)),
         "judged": judged([found]).get(rule_set.pk),
         "elsewhere": Challenge.objects.filter(ended_at=None, rule_set__phase=found).exclude(rule_set=rule_set).count(),
         "desk": desk_link(found, number),

@@ -119,6 +119,20 @@ def test_what_is_typed_is_kept_as_a_draft_and_judges_nobody(head: Client) -> Non
     assert RuleSet.objects.filter(phase=phase()).count() == 1
 
 
+def test_warnings_stand_beside_errors_and_none_is_made_up(head: Client) -> None:
+    wrong = whole(rule="max_lots_total", lots="-3", count="gross")
+    wrong["rules"].append({"rule": "trading_hours", "zone": "EST", "windows": [WINDOW]})
+    form = head.post(EDIT, sent(wrong), follow=True).context["form"]
+    assert (form.wrong, form.doubtful, form.errors, form.warnings) == (1, 1, [], [])
+    assert [field.name for field in form.fields if field.warnings] == ["rules-1-zone"]
+
+
+def test_the_json_has_the_keys_in_the_order_of_the_form(head: Client) -> None:
+    text = head.get(JSON).context["text"]
+    assert text.index('"reset"') < text.index('"warn_at"') < text.index('"rules"')
+    assert text.index('"rule": "daily_loss"') < text.index('"reference"') < text.index('"percent"')
+
+
 def test_sending_what_is_there_already_begins_no_draft(head: Client) -> None:
     head.post(EDIT, sent(document()))
     assert not RuleSetDraft.objects.exists()
