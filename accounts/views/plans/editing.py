@@ -25,7 +25,6 @@ from accounts.views.plans.shown import (
     phase_of,
     rules_shown,
     sample_of,
-    warnings_apart,
 )
 from monitoring.engine.ruleset import RuleSetError, load_document
 
@@ -126,7 +125,7 @@ def judged_by_engine(
     try:
         return [], list(compiled(document, sample).notes)
     except RuleSetError as error:
-        return list(error.errors), warnings_apart(document, sample)
+        return list(error.errors), list(error.warnings)
 
 
 def draft_of(phase: Phase) -> RuleSetDraft | None:

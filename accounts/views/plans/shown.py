@@ -119,22 +119,6 @@ def _alone(document: Mapping[str, Any], entry: Any, sample: Sample) -> Compiled 
     return None
 
 
-def warnings_apart(document: Mapping[str, Any], sample: Sample) -> list[tuple[str, str]]:
-    """What the engine warns of in those parts of a wrong document that are right by themselves."""
-    general = {key: value for key, value in document.items() if key != "rules"}
-    entries = document.get("rules", [])
-    found: list[tuple[str, str]] = []
-    for index, entry in [(-1, None), *enumerate(entries if isinstance(entries, list) else [])]:
-        try:
-            part = {**general, "rules": []} if index < 0 else {**FALLBACK, "rules": [entry]}
-            notes = compiled(part, sample).notes
-        except RuleSetError:
-            continue
-        own = [(path, text) for path, text in notes if path.startswith("rules") == (index >= 0)]
-        found += [(path.replace("rules[0]", f"rules[{index}]", 1), text) for path, text in own]
-    return found
-
-
 def changes(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> list[Difference]:
     """What differs, in words; against nothing for a first version. Nothing is told unless both are valid."""
     try:

@@ -57,10 +57,11 @@ def parse_rule_set(document: Mapping[str, object], digits: int = 2, *, today: da
         loss_rules=loss_rules,
         others=other_rules,
     )
+    of_values = list(problems.warnings)  # without those about rules together, which may rest on what is wrong
     if reader.is_object:
         check_together(rule_set, problems)
     if problems.errors:
-        raise RuleSetError(problems.errors)
+        raise RuleSetError(problems.errors, of_values)
     return replace(
         rule_set, notes=tuple(problems.warnings), digest=digest_of(document), identities=identities_of(rule_set)
     )
