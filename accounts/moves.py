@@ -42,8 +42,8 @@ def move_challenges(
         held = list(
             Challenge.objects.select_for_update(of=("self",))
             .filter(pk__in=keys)
-            .select_related("account__server", "rule_set__phase__plan")
-            .prefetch_related("overrides")
+            .select_related("account")
+            .prefetch_related("account__server", "rule_set__phase__plan", "overrides")  # few rows, shared by many
             .order_by("pk")
         )
         if errors := _errors(keys, held, rule_set, instant):
@@ -81,7 +81,7 @@ def _errors(keys: set[int], held: list[Challenge], rule_set: RuleSet, at: dateti
     errors: list[Complaint] = []
     if len(held) < len(keys):
         errors.append(("", f"{len(keys) - len(held)} of the challenges do not exist."))
-    checked: dict[tuple[Any, ...], list[Complaint]] = {}
+    checked: dict[str, list[Complaint]] = {}
     for challenge in held:
         who = challenge.account.public_id
         if challenge.ended_at is not None:
@@ -89,8 +89,7 @@ def _errors(keys: set[int], held: list[Challenge], rule_set: RuleSet, at: dateti
         elif challenge.rule_set.phase_id != rule_set.phase_id:
             errors.append((who, f"runs in {challenge.rule_set.phase.name}, not in {rule_set.phase.name}"))
         else:
-            overrides = tuple(one.pk for one in rulebooks.active(challenge, at))
-            key = (challenge.account.currency, challenge.initial_balance, overrides)
+            key = rulebooks.likeness(challenge, rulebooks.active(challenge, at))
             if key not in checked:
                 checked[key] = _document_errors(challenge, rule_set, at)
             errors += [(who, f"{path}: {message}" if path else message) for path, message in checked[key]]

@@ -18,6 +18,7 @@ from accounts.rulebooks import active, holds
 from monitoring.engine.ruleset import RuleSetError, parse_rule_set
 
 MOST_AT_ONCE = 20_000
+PASSED = "Its end date."
 __all__ = [
     "OverrideError",
     "Wanted",
@@ -89,6 +90,7 @@ def set_overrides(
     with transaction.atomic():
         challenges = _running(accounts)
         errors, missing = [], False
+        checked: dict[str, list[Complaint]] = {}
         for account in accounts:
             challenge = challenges.get(account.pk)
             if challenge is None:
@@ -97,7 +99,7 @@ def set_overrides(
             else:
                 errors += [
                     (f"{account.public_id}.{path}" if path else account.public_id, message)
-                    for path, message in _challenge_errors(challenge, wanted, instant)
+                    for path, message in _checked(checked, challenge, wanted, instant)
                 ]
         if errors:
             raise OverrideError(errors, conflict=missing)
@@ -143,8 +145,7 @@ def end_overrides(
                 or "There is no such override.",
                 conflict=True,
             )
-        for one in held:
-            _end(one, actor, reason.strip(), instant)
+        _end_all(held, actor, reason.strip(), instant)
         _tell(held, actor, "override_ended", {"reason": reason.strip()}, request)
     return held
 
@@ -170,6 +171,14 @@ def _shape_errors(wanted: Wanted, given: Mapping[str, Any] | None, at: datetime,
     if not 1 <= accounts <= MOST_AT_ONCE:
         errors.append(("accounts", f"name 1 to {MOST_AT_ONCE} accounts"))
     return errors
+
+
+def _checked(known: dict[str, list[Complaint]], challenge: Challenge, wanted: Wanted, at: datetime) -> list[Complaint]:
+    """As `_challenge_errors`; accounts under the same rules with the same S are checked once."""
+    key = rulebooks.likeness(challenge, active(challenge, at))
+    if key not in known:
+        known[key] = _challenge_errors(challenge, wanted, at)
+    return known[key]
 
 
 def _challenge_errors(challenge: Challenge, wanted: Wanted, at: datetime) -> list[Complaint]:
@@ -206,8 +215,8 @@ def _running(accounts: Sequence[Account]) -> dict[int, Challenge]:
     rows = (
         Challenge.objects.select_for_update(of=("self",))
         .filter(account__in=[account.pk for account in accounts], ended_at=None)
-        .select_related("account__server", "rule_set__phase__plan")
-        .prefetch_related("overrides")
+        .select_related("account")
+        .prefetch_related("account__server", "rule_set__phase__plan", "overrides")  # few rows, shared by many
         .order_by("pk")
     )
     return {challenge.account_id: challenge for challenge in rows}
@@ -216,10 +225,18 @@ def _running(accounts: Sequence[Account]) -> dict[int, Challenge]:
 def _store(
     challenges: list[Challenge], wanted: Wanted, actor: User, at: datetime, request: HttpRequest | None
 ) -> list[RuleOverride]:
-    for challenge in challenges:
-        for one in challenge.overrides.all():
-            if (one.rule, one.ordinal) == (wanted.rule, wanted.ordinal) and one.ended_at is None:
-                _end(one, actor, f"Replaced: {wanted.reason}", at)
+    place = (wanted.rule, wanted.ordinal)
+    _end_all(
+        [
+            one
+            for challenge in challenges
+            for one in challenge.overrides.all()
+            if (one.rule, one.ordinal) == place and one.ended_at is None
+        ],
+        actor,
+        f"Replaced: {wanted.reason}",
+        at,
+    )
     made = RuleOverride.objects.bulk_create(
         [
             RuleOverride(
@@ -245,14 +262,18 @@ def _store(
     return made
 
 
-def _end(override: RuleOverride, actor: User, reason: str, at: datetime) -> None:
-    """Close it; one whose end date has passed ended then."""
-    passed = override.ends_at is not None and override.ends_at <= at
-    override.ended_at = override.ends_at if passed else max(at, override.starts_at)
-    if not passed:
-        override.ended_by = actor
-    override.end_reason = "Its end date." if passed else reason
-    override.save(update_fields=["ended_at", "ended_by", "end_reason"])
+def _end_all(overrides: list[RuleOverride], actor: User, reason: str, at: datetime) -> None:
+    """Close them; one whose end date has passed ended then. One statement for all that end alike."""
+    alike: dict[tuple[datetime, bool], list[int]] = {}
+    for one in overrides:
+        passed = one.ends_at is not None and one.ends_at <= at
+        ended = one.ends_at if passed and one.ends_at else max(at, one.starts_at)
+        one.ended_at, one.ended_by, one.end_reason = ended, None if passed else actor, PASSED if passed else reason
+        alike.setdefault((ended, passed), []).append(one.pk)
+    for (ended, passed), keys in alike.items():
+        RuleOverride.objects.filter(pk__in=keys).update(
+            ended_at=ended, ended_by=None if passed else actor, end_reason=PASSED if passed else reason
+        )
 
 
 def _tell(

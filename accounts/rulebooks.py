@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -51,6 +52,13 @@ def active(challenge: Challenge, at: datetime | None = None) -> list[RuleOverrid
     """The overrides that hold at `at` (left out: now), oldest first; from prefetched `overrides` without a query."""
     instant = at or timezone.now()
     return [override for override in challenge.overrides.all() if holds(override, instant)]
+
+
+def likeness(challenge: Challenge, overrides: Iterable[RuleOverride]) -> str:
+    """The same text for challenges that the same rulebook judges: what is true of one is true of all of them."""
+    said = [(one.rule, one.ordinal, one.replacement) for one in overrides]
+    whose = (challenge.rule_set_id, challenge.account.currency, str(challenge.initial_balance))
+    return json.dumps([whose, said], sort_keys=True)
 
 
 def holds(override: RuleOverride, instant: datetime) -> bool:

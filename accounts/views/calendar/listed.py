@@ -16,7 +16,6 @@ from django.views.decorators.http import require_GET
 from accounts import calendar as book
 from accounts.models import CalendarRevision, MarketHoliday, NewsAnnouncement
 from accounts.permissions import access_calendar, gate, may_change_calendar
-from accounts.templatetags import formats
 from accounts.views import lists
 from accounts.views.calendar.forms import SHOWN, TITLES, CalendarFilterForm, ImportForm
 from accounts.views.calendar.windows import widest
@@ -140,4 +139,4 @@ def _cells(row: NewsAnnouncement | MarketHoliday | CalendarRevision) -> tuple[st
         return (row.server.name if row.server else "", row.day.isoformat(), row.name, closes, row.zone)
     author = row.author.username if row.author else ""
     counts = (str(row.added), str(row.changed), str(row.withdrawn))
-    return (str(row), formats.iso(row.at), author, row.source, row.note, *counts)
+    return (str(row), row.at.isoformat(), author, row.source, row.note, *counts)
