@@ -95,12 +95,14 @@ def _entry(
     detail: Mapping[str, Any] | None,
     request: HttpRequest | None,
 ) -> AuditEntry:
+    token = getattr(request, "auth", None)  # a call of the API: which system it was
+    via = {"via": f"API, {token}"} if token is not None else {}
     return AuditEntry(
         actor_id=None if actor is None or isinstance(actor, str) else actor.pk,
         actor_name=_text(actor if isinstance(actor, str) else actor.username if actor else "", 150),
         verb=verb,
         target=_text(target, 200),
-        detail=_clean(dict(detail or {})),
+        detail=_clean({**(detail or {}), **via}),
         address=_address(request),
     )
 

@@ -12,9 +12,11 @@ from django.views.decorators.http import require_GET
 from ninja.errors import HttpError
 
 from accounts.api import Bearer
+from accounts.api.shapes import Problem
 from accounts.permissions import access_api_docs, gate, may_give_tokens
-from riskdesk.api import api, http_error
+from riskdesk.api import TITLES, api, http_error
 
+REFUSALS, CHANGES = (401, 403, 404, 422, 429), (400, 409)  # of every call, and of those that change something
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -58,7 +60,16 @@ def _signed_in(request: HttpRequest) -> HttpResponse:
 
 def document() -> Mapping[str, Any]:
     """The OpenAPI document."""
-    found: Mapping[str, Any] = api.get_openapi_schema()
+    found: dict[str, Any] = dict(api.get_openapi_schema())
+    shape = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    found["components"]["schemas"] |= {**shape.pop("$defs", {}), "Problem": shape}
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for operations in found["paths"].values():
+        for method, operation in operations.items():
+            operation["responses"] |= {
+                str(status): {"description": TITLES[status], "content": content}
+                for status in (*REFUSALS, *(CHANGES if method == "post" else ()))
+            }
     return found
 
 
@@ -76,7 +87,9 @@ def _shown(path: str, method: str, operation: Mapping[str, Any]) -> dict[str, An
             for kind, one in body.items()
         ],
         "answers": [
-            {"status": status, "shape": _shape(_json(answer))} for status, answer in operation["responses"].items()
+            {"status": status, "shape": _shape(_json(answer))}
+            for status, answer in operation["responses"].items()
+            if int(status) < 400  # the others are said once, above
         ],
     }
 
