@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from accounts.calendar.rows import known_zone
 from monitoring.engine import tape
 from monitoring.engine.messages import AccountNotice, AccountUpdate, Clock, Envelope, Instant, Link, Market, Resync
 from monitoring.engine.tape import Header, Line
@@ -22,6 +23,7 @@ from monitoring.upstream.fxsocket.decode import EARLIEST, LATEST, WIRE_ERRORS, d
 
 # Kinds that a file of the upstream's frames may have beside them.
 _OURS = (b'"clock"', b'"link"', b'"resync"', b'"market"', b'"recording"')
+_CLOSES = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _ours = msgspec.json.Decoder(Clock | Link | Resync | Market | Header)
 _STAMP = re.compile(rb'"(?:ts|timestamp)"\s*:\s*"([^"\\]{1,64})"')  # found in a line that is no JSON as well
 
@@ -88,6 +90,8 @@ def _recorded(line: bytes) -> Line | Refusal:
         found = tape.decode(line)
     except WIRE_ERRORS as error:
         return Refusal("bad_json", str(error))
+    if isinstance(found, Market) and (wrong := _market_problem(found)):
+        return Refusal("wrong_value", wrong)
     if isinstance(found, Envelope) and not isinstance(found, AccountUpdate | AccountNotice):
         problem = details_problem(found.data)
         if problem is not None:
@@ -106,12 +110,30 @@ def _frame(line: bytes, newest: datetime | None) -> Line | Refusal | None:
         except WIRE_ERRORS as error:
             return Refusal("bad_json", str(error))
         else:
+            if isinstance(message, Market) and (wrong := _market_problem(message)):
+                return Refusal("wrong_value", wrong)
             return message if 1999 < message.ts.year < 2100 else _bad_time(message.ts)
     found = decode(line)
     if isinstance(found, Envelope | Resync | Refusal):
         return found
     stamp = _stamp_of(line) or newest
     return None if stamp is None else Link(ts=stamp, state="alive")
+
+
+def _market_problem(market: Market) -> str:
+    """What of a calendar the engine could not work with; empty: nothing."""
+    for number, holiday in enumerate(market.holidays):
+        place = f"at `$.holidays[{number}]"
+        if not known_zone(holiday.zone):
+            return f"unknown time zone {holiday.zone!r} - {place}.zone`"
+        if holiday.closes is not None and not _CLOSES.fullmatch(holiday.closes):
+            return f"a closing time is HH:MM, not {holiday.closes!r} - {place}.closes`"
+        if not EARLIEST.date() < holiday.day < LATEST.date():
+            return f"{holiday.day} is no day of this century - {place}.day`"
+    for number, event in enumerate(market.news):
+        if not EARLIEST < event.at < LATEST:
+            return f"{event.at.isoformat()} is no time of this century - at `$.news[{number}].at`"
+    return ""
 
 
 def _bad_time(ts: datetime) -> Refusal:

@@ -11,7 +11,7 @@ from monitoring.engine.events import Event
 from monitoring.engine.messages import AccountUpdate, Envelope, Market, Message, Resync
 from monitoring.engine.money import minor_units
 from monitoring.engine.rules import change_rules, process, refuse
-from monitoring.engine.ruleset import RuleSet, parse_rule_set, with_initial
+from monitoring.engine.ruleset import RuleSet, RuleSetError, parse_rule_set, with_initial
 from monitoring.engine.snapshot import Account, AccountState, Snapshot
 from monitoring.engine.tape.entries import (
     FORMAT,
@@ -66,6 +66,14 @@ class Player:
 
     def play(self, line: Line) -> Sequence[Event]:
         """Take one line; its events in their order. RecordingError, RuleSetError: it cannot be played."""
+        try:
+            return self._play(line)
+        except RuleSetError:
+            raise
+        except (ValueError, ArithmeticError) as error:  # what no monitor writes
+            raise RecordingError(f"a line cannot be played: {type(error).__name__}: {error}") from error
+
+    def _play(self, line: Line) -> Sequence[Event]:
         if line.__class__ is AccountUpdate and self.recorded:
             return process(self.snapshot, cast("Message", line))
         played = self._played.get(type(line))
