@@ -11,7 +11,7 @@ from monitoring.engine.rules.freshness import may_judge_at
 from monitoring.engine.rules.loss import risk_equity
 from monitoring.engine.rules.others import reschedule, settle
 from monitoring.engine.rules.timers import advance
-from monitoring.engine.rules.verdicts import conclude, judge_losses
+from monitoring.engine.rules.verdicts import judge_losses
 from monitoring.engine.ruleset import RuleSet
 from monitoring.engine.ruleset.model import StopLossRequired
 from monitoring.engine.snapshot import Account, Snapshot, adapt
@@ -55,6 +55,4 @@ def _judge_anew(account: Account, at: datetime) -> list[Event]:
     breached = bool(losses) and losses[0].event is EventKind.BREACHED
     if account.state.breach is not None:
         return losses
-    told = judge_symbols(account, at)
-    events = losses + told.refused + conclude(account, told.findings)
-    return events + settle(account, at, updated=True, breached=breached)
+    return losses + settle(account, at, updated=True, breached=breached, told=judge_symbols(account, at))

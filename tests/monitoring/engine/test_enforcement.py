@@ -9,6 +9,7 @@ from monitoring.engine.enforcement import CommandKind, decide, lock_event_key, o
 from monitoring.engine.messages import LockFigures
 from monitoring.engine.ruleset import parse_rule_set
 from tests.monitoring.engine.conftest import DAILY, Desk, document
+from tests.monitoring.engine.trade import close_position, desk_of, open_position
 
 CLOSE, LOCK, UNLOCK = CommandKind.CLOSE_ALL, CommandKind.LOCK, CommandKind.UNLOCK
 SOFT = DAILY | {"consequence": "pause"}
@@ -79,3 +80,47 @@ def test_a_warning_demands_nothing(desk: Desk) -> None:
     (event,) = desk.update(95900)
     assert decide(event, desk.account) == ()
     assert outstanding(desk.account) == ()
+
+
+def test_a_violation_that_closes_names_its_positions_until_they_are_gone() -> None:
+    desk = desk_of({"rule": "max_positions", "positions": 1, "consequence": "close"})
+    desk.update(100000)
+    open_position(desk, "p1")
+    (event,) = open_position(desk, "p2")
+    (command,) = decide(event, desk.account)
+    assert (command.kind, command.position, command.event_key) == (CommandKind.CLOSE_POSITION, "p2", event.key)
+    assert command.key == f"{event.key}:close:p2"
+    assert lock_event_key(command.reason) == event.key
+    assert outstanding(desk.account) == (command,)
+    close_position(desk, "p2")
+    assert outstanding(desk.account) == decide(event, desk.account) == ()
+
+
+def test_a_flag_demands_nothing() -> None:
+    desk = desk_of({"rule": "max_positions", "positions": 1})
+    desk.update(100000)
+    open_position(desk, "p1")
+    (event,) = open_position(desk, "p2")
+    assert decide(event, desk.account) == outstanding(desk.account) == ()
+
+
+def test_where_all_must_be_closed_nothing_is_closed_alone() -> None:
+    desk = desk_of(
+        {"rule": "max_positions", "positions": 1, "consequence": "close"},
+        {"rule": "max_lots_per_position", "lots": "2", "consequence": "fail"},
+    )
+    desk.update(100000)
+    open_position(desk, "p1")
+    violated, breached = open_position(desk, "p2", volume=3)
+    assert decide(violated, desk.account) == ()
+    assert [command.kind for command in decide(breached, desk.account)] == [CLOSE, LOCK]
+    assert [command.kind for command in outstanding(desk.account)] == [CLOSE, LOCK]
+
+
+def test_no_violation_is_enforced_under_review() -> None:
+    desk = desk_of({"rule": "max_positions", "positions": 1, "consequence": "close"})
+    desk.update(100000)
+    open_position(desk, "p1")
+    (event,) = open_position(desk, "p2")
+    desk.account.hold_for_review("a dispute")
+    assert decide(event, desk.account) == outstanding(desk.account) == ()

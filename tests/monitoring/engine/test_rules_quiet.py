@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
 
 from monitoring.engine.events import Event
-from monitoring.engine.messages import Message
 from monitoring.engine.rules import process
 from monitoring.engine.ruleset import parse_rule_set
 from monitoring.engine.snapshot import AccountState, Snapshot
 from tests.monitoring.engine.others_generate import Day, draw_day
+from tests.monitoring.engine.test_others_oracle import apply
 
 LENGTH = 120
 
@@ -23,17 +24,13 @@ def watched(day: Day, state: AccountState | None = None) -> Snapshot:
     return snapshot
 
 
-def messages(day: Day) -> list[Message]:
-    return [msgspec.convert(frame, type=Message) for frame in day.frames]
-
-
-def play(snapshot: Snapshot, frames: Sequence[Message], *, exact: bool = False) -> list[Event]:
+def play(snapshot: Snapshot, frames: Sequence[dict[str, Any]], *, exact: bool = False) -> list[Event]:
     """Process the frames; `exact`: let none of them find the quiet band open."""
     events: list[Event] = []
     for frame in frames:
         if exact:
             snapshot.accounts["acc_1"].disturb()
-        events += process(snapshot, frame)
+        events += apply(snapshot, frame)
     return events
 
 
@@ -46,7 +43,7 @@ def test_the_quiet_band_hides_nothing(part: int) -> None:
     for seed in range(10_000 + part * 50, 10_000 + part * 50 + 50):
         day = draw_day(seed, LENGTH)
         quick, exact = watched(day), watched(day)
-        frames = messages(day)
+        frames = day.frames
         assert play(quick, frames) == play(exact, frames, exact=True), f"seed {seed}"
         assert dumped(quick) == dumped(exact), f"seed {seed}"
 
@@ -55,7 +52,7 @@ def test_the_quiet_band_hides_nothing(part: int) -> None:
 def test_an_account_that_is_restored_goes_on_exactly(part: int) -> None:
     for seed in range(20_000 + part * 50, 20_000 + part * 50 + 50):
         day = draw_day(seed, LENGTH)
-        frames = messages(day)
+        frames = day.frames
         cut = seed % len(frames)
         through, before = watched(day), watched(day)
         play(through, frames[:cut])

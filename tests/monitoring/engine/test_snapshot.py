@@ -13,6 +13,7 @@ from monitoring.engine.rules import process, readings, refuse
 from monitoring.engine.ruleset import parse_rule_set
 from monitoring.engine.snapshot import AccountState, Snapshot
 from tests.monitoring.engine.conftest import DAILY, STATIC, T0, Desk, document, kinds
+from tests.monitoring.engine.trade import close_position, desk_of, open_position
 
 
 def position(ident: str = "pos_1", volume: float = 1.0) -> Position:
@@ -266,3 +267,53 @@ def test_a_server_that_numbers_anew_may_use_its_ids_anew(desk: Desk) -> None:
     desk.send(resync(desk, 100000, 0))
     desk.send(msgspec.structs.replace(operation, seq=1))
     assert desk.account.balance == 10100000
+
+
+def test_a_dump_does_not_change_with_the_account() -> None:
+    desk = desk_of({"rule": "max_lots_per_position", "lots": "1", "consequence": "close"},
+                   {"rule": "stop_loss_required", "within_seconds": 60},
+                   {"rule": "symbols", "deny": ["BTCUSD"]})  # fmt: skip
+    desk.update(100000)
+    open_position(desk, "p1", volume=2)
+    before = desk.account.dump()
+    kept = msgspec.msgpack.encode(before)
+    for name in ("p2", "p3"):
+        open_position(desk, name, volume=2, symbol="Quux")
+    close_position(desk, "p1")
+    desk.tick(86400)
+    assert msgspec.msgpack.encode(before) == kept
+    assert msgspec.msgpack.encode(desk.account.dump()) != kept
+
+
+def test_names_told_as_unknown_are_known_to_a_restored_snapshot() -> None:
+    desk = desk_of({"rule": "symbols", "deny": ["BTCUSD"]})
+    desk.update(100000)
+    open_position(desk, "p1", symbol="Quux")
+    later = Snapshot()
+    later.add("acc_1", desk.rule_set, state=desk.account.dump())
+    assert later.unknown_symbols == {"Quux"}
+
+
+def test_what_is_remembered_of_closed_positions_is_bounded() -> None:
+    desk = desk_of({"rule": "trading_hours", "zone": "UTC", "windows": [
+        {"days": ["sun"], "from": "00:00", "to": "01:00"}]}, {"rule": "symbols", "deny": ["EURUSD"]})  # fmt: skip
+    desk.update(100000)
+    for n in range(300):
+        open_position(desk, f"p{n}")
+        close_position(desk, f"p{n}")
+    state = desk.account.dump()
+    assert len(state.gone) == 64
+    assert all(len(memory.told) <= 1 for memory in state.others)
+    assert len(msgspec.msgpack.encode(state)) < 8000
+
+
+def test_a_state_of_the_release_before_is_not_called_idle() -> None:
+    desk = Desk(parse_rule_set(document()))
+    desk.update(99000)
+    state = desk.account.dump()
+    state.rule_set_digest, state.idle_from, state.created_at = "", None, None
+    idle = parse_rule_set(document(DAILY, STATIC, {"rule": "inactivity", "days": 2}))
+    created = desk.now - timedelta(days=40)
+    desk.account = desk.snapshot.add("acc_1", idle, challenge="c1", state=state, created=created)
+    assert kinds(desk.update(99000)) == []
+    assert desk.account.state.created_at == created

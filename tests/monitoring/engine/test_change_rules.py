@@ -1,0 +1,185 @@
+"""Other rules for a running account: judged at once, and what it has been through stays."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from monitoring.engine.rules import change_rules, readings
+from monitoring.engine.ruleset import RuleSet, parse_rule_set
+from monitoring.engine.snapshot import AccountState, Snapshot
+from tests.monitoring.engine.conftest import DAILY, STATIC, Desk, document, kinds
+from tests.monitoring.engine.trade import close_position, open_position
+
+TRAILING: dict[str, Any] = STATIC | {"mode": "trailing", "high_water": "balance_closed"}
+PEAK: dict[str, Any] = DAILY | {"reference": "intraday_peak_equity"}
+NUMBER: dict[str, Any] = {"rule": "max_positions", "positions": 3}
+STOP: dict[str, Any] = {"rule": "stop_loss_required", "within_seconds": 60}
+DAYS: dict[str, Any] = {"rule": "min_trading_days", "days": 4, "counts": "opened"}
+
+
+def rules(*several: dict[str, Any], **changes: Any) -> RuleSet:
+    return parse_rule_set(document(*several, **{"version": 4, "stale_after": 10**7, **changes}))
+
+
+def running(*several: dict[str, Any]) -> Desk:
+    desk = Desk(rules(*several, version=3))
+    desk.update(100000)
+    return desk
+
+
+def change(desk: Desk, *several: dict[str, Any], **changes: Any) -> list[str]:
+    desk.now += timedelta(seconds=1)
+    return kinds(change_rules(desk.snapshot, "acc_1", rules(*several, **changes), desk.now))
+
+
+def test_the_last_known_state_is_judged_at_once_under_new_keys() -> None:
+    desk = running(DAILY)
+    assert not desk.update(96500)
+    tighter = DAILY | {"amount": {"percent": "4", "of": "initial"}}
+    (warned,) = change_rules(desk.snapshot, "acc_1", rules(tighter), desk.now)
+    assert (warned.event, warned.key, warned.rule_set_version) == ("warned", "acc_1:c1~1:0:warned:1", 4)
+    tightest = DAILY | {"amount": {"percent": "3", "of": "initial"}}
+    (breached,) = change_rules(desk.snapshot, "acc_1", rules(tightest, version=5), desk.now)
+    assert (breached.event, breached.key, breached.at) == ("breached", "acc_1:c1~2:0:breached:fail", desk.now)
+    assert not change_rules(desk.snapshot, "acc_1", rules(DAILY, version=6), desk.now)
+    assert desk.account.breached, "a breach stays a breach"
+    assert readings(desk.account, desk.now)[0].state == "breached"
+
+
+def test_a_breach_is_shown_at_its_rule_wherever_that_stands_now() -> None:
+    desk = running(DAILY, STATIC)
+    desk.update(94000)
+    change(desk, STATIC, DAILY)
+    assert [(reading.rule, reading.state) for reading in readings(desk.account, desk.now)] == [
+        ("max_loss", "ok"),
+        ("daily_loss", "breached"),
+    ]
+    change(desk, STATIC)
+    facts = desk.account.breach_event
+    assert facts is not None
+    assert (facts.rule, facts.index) == ("daily_loss", -1)
+
+
+def test_stale_data_waits_for_the_first_fresh_message() -> None:
+    desk = Desk(parse_rule_set(document(DAILY)))
+    desk.update(96500, open_positions=2)
+    desk.tick(40)
+    assert change(desk, DAILY | {"amount": {"percent": "3", "of": "initial"}}, stale_after=30) == []
+    assert kinds(desk.update(96500)) == ["fresh", "breached"]
+
+
+def test_the_same_limits_under_another_number_change_nothing_else() -> None:
+    desk = running(DAILY)
+    desk.update(96000)
+    assert change(desk, DAILY, version=9) == []
+    assert (desk.account.state.rule_set_version, desk.account.state.generation) == (9, 0)
+    assert desk.account.state.rules[0].step == 1
+
+
+def test_a_rule_of_the_same_identity_keeps_its_memory() -> None:
+    desk = running(TRAILING, DAYS)
+    desk.update(105000, balance=105000)
+    open_position(desk, "p1")
+    desk.tick(86400)
+    desk.tick(86400)
+    softer = TRAILING | {"amount": {"percent": "12", "of": "initial"}}
+    change(desk, DAILY, softer, DAYS | {"days": 2})
+    state = desk.account.state
+    assert [memory.high for memory in state.rules] == [10000000, 10500000]
+    assert [memory.of for memory in state.others] == ["min_trading_days#0"]
+    assert state.others[0].count == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "mark"), [(TRAILING | {"high_water": "equity_intraday"}, 10000000), (TRAILING, 10500000)]
+)
+def test_a_new_trailing_limit_starts_at_the_initial_balance(rule: dict[str, Any], mark: int) -> None:
+    desk = running(TRAILING)
+    desk.update(105000, balance=105000)
+    change(desk, rule)
+    assert desk.account.high_water == mark
+
+
+def test_a_new_intraday_peak_is_the_higher_of_the_days_start_and_now() -> None:
+    for equity, peak in ((103000, 10300000), (98000, 10000000)):
+        desk = running(DAILY)
+        desk.update(equity)
+        change(desk, PEAK)
+        assert desk.account.state.peak == peak
+        desk.update(equity + 3000)
+        assert desk.account.state.peak == max(peak, (equity + 3000) * 100), "from now on it is tracked"
+
+
+def test_with_another_reset_the_day_ends_at_the_first_new_one() -> None:
+    desk = running(DAILY)
+    desk.update(99000, balance=99000)
+    change(desk, DAILY, reset={"time": "17:00", "zone": "America/New_York"})
+    state = desk.account.state
+    assert state.next_reset == datetime(2026, 6, 10, 21, tzinfo=UTC)
+    assert (str(state.day), state.day_start_balance) == ("2026-06-10", 10000000)
+    desk.now = datetime(2026, 6, 10, 20, 59, 59, tzinfo=UTC)
+    (started,) = desk.tick(1)
+    assert (started.day_start_balance, started.key) == (9900000, "acc_1:c1~1:-:day_started:2026-06-10")
+
+
+def test_a_pause_lasts_until_the_new_reset() -> None:
+    desk = running(DAILY | {"consequence": "pause"})
+    desk.update(94000)
+    change(desk, DAILY | {"consequence": "pause"}, reset={"time": "20:00", "zone": "UTC"})
+    assert desk.account.paused_until == datetime(2026, 6, 10, 20, tzinfo=UTC)
+    desk.now = datetime(2026, 6, 10, 19, 59, 59, tzinfo=UTC)
+    assert kinds(desk.tick(1)) == ["day_started", "resumed"]
+
+
+def test_new_limits_on_what_is_open_are_judged_by_what_is_open() -> None:
+    desk = running(DAILY)
+    for name in ("p1", "p2"):
+        open_position(desk, name, symbol="BTCUSD", volume=2)
+    deny = {"rule": "symbols", "deny": ["BTCUSD"]}
+    events = change_rules(
+        desk.snapshot, "acc_1", rules(NUMBER | {"positions": 1}, deny), desk.now + timedelta(seconds=1)
+    )
+    assert [(event.rule, event.positions) for event in events] == [
+        ("max_positions", ("p2",)), ("symbols", ("p1",)), ("symbols", ("p2",)),
+    ]  # fmt: skip
+    assert change(desk, deny, NUMBER | {"positions": 1}, version=5) == [], "what was told stays told"
+
+
+def test_a_new_stop_rule_looks_at_what_is_open_and_an_old_one_never_twice() -> None:
+    desk = running(DAILY)
+    open_position(desk, "p1", sl=1.05)
+    open_position(desk, "p2")
+    desk.tick(120)
+    assert change(desk, STOP) == ["violated"]
+    assert change(desk, STOP | {"within_seconds": 30}, version=5) == []
+
+
+def test_time_up_to_the_change_belongs_to_the_old_rules() -> None:
+    desk = running({"rule": "flat_by", "day": "wed", "time": "21:55", "zone": "UTC", "consequence": "flag"})
+    open_position(desk, "p1")
+    desk.now = datetime(2026, 6, 10, 22, tzinfo=UTC)
+    assert change(desk, DAILY) == ["violated"]
+
+
+def test_an_account_that_nobody_watches_is_an_error(desk: Desk) -> None:
+    with pytest.raises(KeyError):
+        change_rules(desk.snapshot, "acc_9", desk.rule_set, desk.now)
+
+
+def test_a_checkpoint_of_other_rules_goes_on_under_these() -> None:
+    desk = running(NUMBER, TRAILING)
+    desk.update(104000, balance=104000)
+    for name in ("p1", "p2"):
+        open_position(desk, name)
+    stored = msgspec.msgpack.encode(desk.account.dump())
+    desk.snapshot = Snapshot()
+    state = msgspec.msgpack.decode(stored, type=AccountState)
+    desk.account = desk.snapshot.add("acc_1", rules(TRAILING, NUMBER | {"positions": 1}), challenge="c1", state=state)
+    assert kinds(desk.update(104000, balance=104000)) == ["violated"], "the first good message judges it"
+    assert desk.account.high_water == 10400000
+    close_position(desk, "p2")
+    assert desk.account.state.generation == 1
