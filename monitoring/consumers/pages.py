@@ -1,12 +1,12 @@
 """The sockets of the account page and of a trader's own page: the desk's cells, the objectives' cells, two fragments.
 
 `#positions` is the table of open positions; `#news` says what the event timeline rests on: when it changes, the page
-asks for its timeline again (plain HTTP, so that filters and pages stay as they are).
+asks for its timeline again (plain HTTP, so that filters and pages stay as they are). `#rules-mark` does the same for
+the cards and the rulebook: it changes when the account is judged by other rules.
 """
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import parse_qs
 
 import structlog
@@ -33,10 +33,10 @@ class AccountPageConsumer(AccountConsumer):
     async def opened(self) -> None:
         """Read the rulebooks, then begin."""
         assert self.user is not None
-        self._books: dict[str, tuple[Any, Rulebook | None]] = {}
+        self._books: dict[str, tuple[str, Rulebook | None]] = {}
         for public_id in await self.wanted(self.user):
-            book = await database_sync_to_async(objectives.rulebook_of)(public_id)
-            self._books[public_id] = (None, book)
+            mark = objectives.rules_of(replica.get().row(public_id))  # before the book: what is newer is found later
+            self._books[public_id] = (mark, await database_sync_to_async(objectives.rulebook_of)(public_id))
         await super().opened()
 
     def cells_of(self, row: AccountRow) -> Cells:
@@ -45,20 +45,28 @@ class AccountPageConsumer(AccountConsumer):
         return {**super().cells_of(row), **own}
 
     def fragments_of(self, row: AccountRow) -> Fragments:
-        """Open positions, and the mark of what the timeline rests on."""
+        """Open positions, and the marks of what the timeline and the page's rules rest on."""
         self._follow(row)
         if self.shown_id in {None, row.public_id}:
             yield "positions", "monitoring/_positions.html", objectives.positions(row)
             yield "news", "monitoring/_news.html", {"mark": replica.get().news(row)}
+            yield "rules-mark", "monitoring/_rules_mark.html", {"rules_mark": objectives.rules_of(row)}
+
+    def urgent(self) -> bool:
+        """Whether an account is judged by other rules than those that the page was told of."""
+        for public_id in self.ids:
+            row, told = replica.get().row(public_id), self._rows.get(public_id)
+            if row is not None and told is not None and row is not told and _rules(row) != _rules(told):
+                return True
+        return False
 
     def _follow(self, row: AccountRow) -> None:
         """Read the rulebook again when the account is judged by another one."""
-        key = objectives.rules_of(row)
-        known, book = self._books[row.public_id]
-        if key == known:
+        mark = objectives.rules_of(row)
+        if mark == self._books[row.public_id][0]:
             return
         try:
-            self._books[row.public_id] = (key, objectives.rulebook_of(row.public_id) if known else book)
+            self._books[row.public_id] = (mark, objectives.rulebook_of(row.public_id))
         except DatabaseError as error:
             log.warning("rulebook_not_read", account=row.public_id, error=str(error))
 
@@ -70,6 +78,10 @@ class MePageConsumer(AccountPageConsumer, OwnAccountsConsumer):
         """Note which account is shown."""
         self.shown_id = parse_qs(message.view).get("account", [""])[0]
         await super().subscribed(message)
+
+
+def _rules(row: AccountRow) -> tuple[object, ...]:
+    return row.rule_set_version, row.overridden, row.rules_digest
 
 
 def reader_zone(user: SocketUser | None) -> str:

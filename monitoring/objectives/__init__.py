@@ -3,7 +3,7 @@ sockets alike, so that the first paint and every push say the same."""
 
 from __future__ import annotations
 
-from monitoring.objectives.cards import Card, cards, live_cells, rules_of
+from monitoring.objectives.cards import Card, cards, live_cells, rules_of, version_words
 from monitoring.objectives.positions import positions
 from monitoring.objectives.rulebook import Apart, LeftOut, Rule, Rulebook, rulebook, rulebook_of
 from monitoring.objectives.words import EVENT_WORDS, OPERATOR_WORDS, STANDING_WORDS, STATE_WORDS
@@ -24,4 +24,5 @@ __all__ = [
     "rulebook",
     "rulebook_of",
     "rules_of",
+    "version_words",
 ]

@@ -8,6 +8,7 @@ trader may still do), of any other `_value`, `_limit` and `_due` (when time alon
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 from accounts.templatetags import formats
 from monitoring.live.publish import AccountRow, ReadingRow, StandingRow
@@ -59,7 +60,7 @@ def cards(book: Rulebook, row: AccountRow | None) -> list[Card]:
 def live_cells(row: AccountRow, book: Rulebook | None, zone: str) -> Cells:
     """What the pages of one account show besides the desk's cells; `zone` is the reader's.
 
-    `until` is the next reset in epoch ms, `state_key` the state's own name.
+    `until` is the next reset in epoch ms, `state_key` the state's own name, `version` and `programme` say what judges.
     """
     reset = formats.moment(row.next_reset_ms) if row.next_reset_ms else None
     asof = formats.utc_ms(row.updated_ms)
@@ -73,6 +74,8 @@ def live_cells(row: AccountRow, book: Rulebook | None, zone: str) -> Cells:
         "link": CONNECTION_WORDS.get(row.status, ""),
         "asof": f"Data as of {asof}: no verdict until fresh data come." if row.stale else "",
         "reason": row.reason,
+        "version": version_words(row.rule_set_version, row.overridden),
+        "programme": ", ".join(part for part in (row.plan, row.phase) if part) or formats.NOTHING,
         "open_pl": formats.signed(row.open_pl, row.digits),
         "day_start": money(row.day_start_balance, row.digits),
         "until": row.next_reset_ms or 0,
@@ -83,11 +86,19 @@ def live_cells(row: AccountRow, book: Rulebook | None, zone: str) -> Cells:
     return {**found, **(_rule_cells(row, book) if book else {})}
 
 
-def rules_of(row: AccountRow) -> tuple[object, ...]:
-    """What tells that an account is judged by other rules than before: then its rulebook is read again."""
+def rules_of(row: AccountRow | None) -> str:
+    """A mark that changes when an account is judged by other rules than before: then its rulebook is read again."""
+    if row is None:
+        return ""
     losses = [(reading.index, reading.sentence) for reading in row.readings]
     others = [(standing.index, standing.rule, standing.consequence) for standing in row.standings]
-    return (row.rule_set_version, row.phase, row.plan, row.size, row.overridden, losses, others)
+    known = (row.rule_set_version, row.phase, row.plan, row.size, row.overridden, row.rules_digest, losses, others)
+    return sha256(repr(known).encode()).hexdigest()[:16]
+
+
+def version_words(version: int, overridden: bool) -> str:
+    """Which version judges, and whether anything is set apart from it."""
+    return f"version {version}{', set apart' if overridden else ''}"
 
 
 def severity(reading: ReadingRow) -> int:

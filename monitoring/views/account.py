@@ -47,6 +47,9 @@ def account(request: HttpRequest, public_id: str) -> HttpResponseBase:
     found = access_account(request.user, public_id)
     if request.GET.get("format") == "csv":
         return timeline.export(request, found)
+    if rules_asked(request):
+        return rules(request, found)
+    mark = objectives.rules_of(replica.get().row(public_id))
     book = objectives.rulebook(found)
     story = timeline.timeline(request, found, book.reset_zone if book and book.reset_zone else "UTC")
     if request.headers.get("HX-Request") and not request.headers.get("HX-History-Restore-Request"):
@@ -54,11 +57,25 @@ def account(request: HttpRequest, public_id: str) -> HttpResponseBase:
     context = {
         **story,
         **live_context(request, found, book),
+        "rules_mark": mark,
         "may_release": may_acknowledge(request.user),
         "may_override": may_override(request.user),
         "desk_user": may_watch_desk(role_of(request.user)),
     }
     return render(request, "monitoring/account.html", context)
+
+
+def rules_asked(request: HttpRequest) -> bool:
+    """Whether the page asks for what its rules make of it, because they changed."""
+    return request.GET.get("part") == "rules" and bool(request.headers.get("HX-Request"))
+
+
+def rules(request: HttpRequest, found: Account, *, trader: bool = False) -> HttpResponse:
+    """The cards, and beside them the rulebook, as they are now."""
+    mark = objectives.rules_of(replica.get().row(found.public_id))  # before the book: what is newer is asked for again
+    context = {**live_context(request, found, objectives.rulebook(found)), "rules_mark": mark}
+    context |= {"trader": trader, "oob": True}
+    return render(request, "monitoring/_rules.html", context)
 
 
 def live_context(request: HttpRequest, found: Account, book: Rulebook | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from accounts.models import Account
 from accounts.permissions import AccessRefused, access_own_accounts, gate
 from monitoring import charts, objectives, replica
 from monitoring.views import timeline
-from monitoring.views.account import live_context
+from monitoring.views.account import live_context, rules, rules_asked
 
 
 @require_safe
@@ -29,12 +29,15 @@ def me(request: HttpRequest) -> HttpResponseBase:
     shown = _shown(own, request.GET.get("account", ""))
     if request.GET.get("format") == "csv":
         return timeline.export(request, shown)
+    if rules_asked(request):
+        return rules(request, shown, trader=True)
+    mark = objectives.rules_of(replica.get().row(shown.public_id))
     book = objectives.rulebook(shown)
     story = timeline.timeline(request, shown, book.reset_zone if book and book.reset_zone else "UTC")
     story |= {"trader": True, "base": urlencode({"account": shown.public_id})}
     if request.headers.get("HX-Request") and not request.headers.get("HX-History-Restore-Request"):
         return render(request, "monitoring/_timeline.html", story)
-    context = {**story, **live_context(request, shown, book), "picker": _picker(own, shown)}
+    context = {**story, **live_context(request, shown, book), "picker": _picker(own, shown), "rules_mark": mark}
     return render(request, "monitoring/me.html", context)
 
 

@@ -53,13 +53,39 @@
     for (const timer of timers) clearTimeout(timer);
     timers = [setTimeout(reload, SOON), setTimeout(reload, AGAIN)];
   }
+
+  // -- the rules: cards and rulebook are asked for again when others judge ------------------------------------------
+  let asking = 0;
+  const told = () => byId("rules-mark").dataset.mark, shown = () => byId("objectives").dataset.mark;
+  function copying() {  // somebody marks text in them
+    const marked = getSelection();
+    return marked && !marked.isCollapsed && ["objectives", "rulebook"].some((id) => byId(id).contains(marked.anchorNode));
+  }
+  async function rules() {
+    clearTimeout(asking);
+    if (!told() || told() === shown()) return;
+    if (document.hidden || copying()) { asking = setTimeout(rules, AGAIN); return; }
+    const known = shown(), url = new URL(location.href);
+    url.searchParams.set("part", "rules");
+    await window.htmx.ajax("GET", url.pathname + url.search, { target: "#objectives", swap: "outerHTML show:none" }).catch(() => undefined);
+    if (shown() !== told()) { asking = setTimeout(rules, AGAIN); return; }
+    RD.live.again();  // figures that came meanwhile went into the old cards
+    count();
+    if (byId("reset-preview")) window.htmx.trigger("#reset-preview", "renew");
+    if (!known) return;  // the first word of the monitor
+    const version = document.querySelector('.account-head [data-cell="version"]').textContent;
+    const text = `The rules of this account changed at ${RD.utc(RD.now())} UTC. It is judged by ${version} now.`;
+    byId("rules-changed").textContent = byId("say").textContent = text;
+    byId("rules-changed").hidden = false;
+  }
   if (body) {
     RD.live.on("html", (frame) => {
+      if (frame.id === "rules-mark") rules();
       if (frame.id !== "news" || byId("news").dataset.mark === mark) return;
       mark = byId("news").dataset.mark;
       later();
     });
-    document.addEventListener("visibilitychange", () => { if (!document.hidden) later(); });
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) { later(); rules(); } });
   } else {
     RD.live.on("html", () => RD.ages());
   }

@@ -121,6 +121,7 @@ class AccountRow(Struct, frozen=True, array_like=True):
     reset_room: int | None = None
     reset_floor: int | None = None
     reset_breach: bool = False
+    rules_digest: str = ""  # the beginning of the compiled rule set's digest: another one means other rules
 
 
 class EventRow(Struct, frozen=True, array_like=True):

@@ -139,6 +139,7 @@ def account_row(
         reset_room=None if at_reset is None else at_reset.room,
         reset_floor=None if at_reset is None else at_reset.floor,
         reset_breach=at_reset is not None and at_reset.crossed and not account.breached,
+        rules_digest=rule_set.digest[:12],
     )
 
 
