@@ -19,6 +19,7 @@ from monitoring.views.preview import Asked, asked_of, context_of, portions
 from monitoring.whatif import Verdict
 
 WRONG, CONFLICT = 422, 409
+MOST_ACCOUNTS = 200  # named one by one, in an address
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -31,9 +32,10 @@ def move(request: HttpRequest, slug: str, phase: str) -> HttpResponse:
     found = Phase.objects.select_related("plan").filter(plan__slug=slug, slug=phase).first()
     if found is None:
         raise Http404(f"There is no phase {phase} of a plan {slug}.")
-    chosen = "target" in request.GET
-    asked = asked_of(request, slug, phase) if chosen else None
-    return render(request, "monitoring/plans/move.html", _context(request, found, asked, MoveForm()))
+    asked = asked_of(request, slug, phase) if "target" in request.GET else None
+    complaint = _complaint(request, asked)
+    context = _context(request, found, None if complaint else asked, MoveForm()) | {"complaint": complaint}
+    return render(request, "monitoring/plans/move.html", context, status=WRONG if complaint else 200)
 
 
 def _move(request: HttpRequest, asked: Asked) -> HttpResponse:
@@ -71,6 +73,25 @@ def _move(request: HttpRequest, asked: Asked) -> HttpResponse:
     return _to_version(asked)
 
 
+def _complaint(request: HttpRequest, asked: Asked | None) -> str:
+    """Why there is nothing to preview; empty: there is."""
+    if asked is None:
+        return ""
+    if len(asked.accounts) > MOST_ACCOUNTS:
+        return f"At most {MOST_ACCOUNTS} accounts can be named at once; these are {len(asked.accounts)}."
+    if request.GET.get("chosen") == "1" and not asked.versions and not asked.accounts:
+        return "Choose the versions that the challenges are moved from, or name the accounts."
+    return ""
+
+
+def _missing(asked: Asked) -> list[str]:
+    """The named accounts that have no running challenge to move there."""
+    found: set[str] = set()
+    for login, public_id in asked.challenges.values_list("account__login", "account__public_id"):
+        found |= {login, public_id}
+    return [name for name in asked.accounts if name not in found]
+
+
 def _to_version(asked: Asked) -> HttpResponse:
     return redirect("plan-version", slug=asked.phase.plan.slug, phase=asked.phase.slug, number=asked.target.version)
 
@@ -103,6 +124,7 @@ def _context(request: HttpRequest, phase: Phase, asked: Asked | None, form: Move
         "accounts": " ".join(asked.accounts) if asked else request.GET.get("accounts", ""),
     }
     if asked is not None:
+        context["missing"] = _missing(asked) if asked.accounts else []
         context |= context_of(request, asked, PreviewFilterForm({}), whole=False)
         context |= {"live": False}
     return context

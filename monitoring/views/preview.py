@@ -29,7 +29,6 @@ from monitoring.engine.ruleset import RuleSetError
 from monitoring.whatif import PORTION, Effect, Sweep, SweepUnavailable, Verdict, effects_of_version, sweep
 
 PER_PAGE = 100
-MOST_ACCOUNTS = 200  # named one by one
 WORDS = {
     Verdict.BREACH: "Would be in breach",
     Verdict.VIOLATE: "Would break a rule",
@@ -111,7 +110,7 @@ def asked_of(request: HttpRequest, slug: str, phase: str) -> Asked:
     wanted = values.get("target", "")
     versions = tuple(sorted({int(one) for one in values.getlist("from") if one.isdecimal() and len(one) < 9}))
     words = values.get("accounts", "").replace("\0", "").replace(",", " ").split()
-    accounts = tuple(sorted(set(words)))[:MOST_ACCOUNTS]
+    accounts = tuple(sorted(set(words)))
     query = urlencode([("target", wanted), *(("from", one) for one in versions)])
     query += f"&{urlencode({'accounts': ' '.join(accounts)})}" if accounts else ""
     return Asked(found, _target(found, wanted), versions, accounts, query)

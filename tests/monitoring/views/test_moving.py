@@ -101,6 +101,20 @@ def test_only_the_chosen_accounts_are_moved(head: Client, published: RuleSet) ->
     assert versions() == [1, 1, 2, 1]
 
 
+def test_named_accounts_that_cannot_be_moved_are_said(head: Client, published: RuleSet) -> None:
+    page = head.get(f"{MOVE}?chosen=1&target=2&accounts=acc_2+acc_9").content.decode()
+    assert "left out: acc_9" in page
+    assert "Move 1 challenge to version 2" in page
+
+
+@pytest.mark.parametrize("query", ["", "&accounts=" + "+".join(f"a{n}" for n in range(201))])
+def test_a_choice_of_nobody_or_of_too_many_is_said(head: Client, published: RuleSet, query: str) -> None:
+    answer = head.get(f"{MOVE}?chosen=1&target=2{query}")
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.content.decode()
+    assert "Move them" not in answer.content.decode()
+
+
 def test_sent_twice_it_moves_once(head: Client, published: RuleSet) -> None:
     data = {"target": "2", "reason": "asked for it", "accounts": "acc_2"}
     head.post(MOVE, data)
