@@ -56,6 +56,7 @@ class Oracle:
         self.updated: datetime | None = None
         self.newest: datetime | None = None
         self.clock: datetime | None = None
+        self.sign: datetime | None = None  # newest sign of life of the link that was no frame of the account
         self.seq = 0
         self.status, self.positions = "connected", 0
         self.stale = self.failed = self.paused = self.held = self.day_open = False
@@ -221,7 +222,7 @@ class Oracle:
         day = day_at(now, self.document)
         is_open = WEEK[day.weekday()] in self.document["trading_week"] or day_at(self.updated, self.document) == day
         silent = bool(self.positions) and is_open and now - self.updated >= limit
-        stale = self.status in DOWN or now - self.newest > limit or silent
+        stale = self.status in DOWN or now - max(self.newest, self.sign or self.newest) > limit or silent
         if stale != self.stale:
             self.stale = stale
             self.events.append(("stale" if stale else "fresh", None, at))

@@ -19,7 +19,8 @@ STARTS = ("2026-03-26T12:00", "2026-03-07T03:00", "2026-10-22T20:00", "2026-10-3
 NUDGES = (0, 0, 0, 1, -1, 1000, -1000, 200, -200)  # milliseconds beside an instant that matters
 REASONS = ("client", "client", "client", "sl", "tp", "so", "risk_engine", "manual")
 ACTIONS = {"update": 30, "open": 20, "close": 13, "part": 6, "modify": 8, "clock": 12, "ticks": 2, "money": 4,
-           "market": 3, "reading": 4, "again": 4, "outage": 2, "lost": 2, "dip": 1}  # fmt: skip
+           "market": 3, "reading": 4, "again": 4, "outage": 2, "lost": 2, "dip": 1, "refuse": 1, "alive": 3,
+           "review": 1}  # fmt: skip
 
 
 class Day(NamedTuple):
@@ -58,6 +59,7 @@ class Story:
         self.timed = rng.random() < 0.8  # whether positions state when they were opened
         self.seq = self.made = self.revision = 0
         self.status = "connected"
+        self.held = False
         self.sent: list[dict[str, Any]] = []
         self.news: list[dict[str, Any]] = []
         self.holidays: list[dict[str, Any]] = []
@@ -74,7 +76,7 @@ class Story:
         while len(self.sent) < length:
             action = self.rng.choices(words, weights)[0]
             self.pass_time()
-            getattr(self, action)()
+            getattr(self, "review" if self.held and self.rng.random() < 0.1 else action)()
         return Day(self.document, created, self.sent)
 
     # -- time
@@ -187,6 +189,8 @@ class Story:
     def open(self, *, lost: bool = False) -> None:
         ident = f"p{len(self.sent)}" if self.rng.random() < 0.97 or not self.positions else next(iter(self.positions))
         opened = self.now - timedelta(milliseconds=self.rng.choice((0, 0, 0, 1, 100, 900, 90_000)) if self.timed else 0)
+        if ident in self.positions:  # told twice
+            opened = self.positions[ident]["opened"]
         position = {"id": ident, "symbol": self.rng.choice(NAMES), "type": self.rng.choice(("BUY", "SELL")),
                     "volume": self.rng.choice((0.1, 0.5, 1.0, 1.01, 2.0, 2.5, 0.3, 5.0)),
                     "sl": self.rng.choice((None, None, 0.0, 1.05, 1.05)), "opened": opened}  # fmt: skip
@@ -245,6 +249,8 @@ class Story:
 
     def money(self) -> None:
         kind = self.rng.choice(("deposit", "withdrawal", "payout", "correction", "bonus", "credit"))
+        if self.rng.random() < 0.03:
+            kind = "mystery"  # verdicts wait until somebody has classed it
         amount = self.rng.choice((500.0, -500.0, 1000.0, -250.01))
         if kind != "credit":
             self.balance += amount
@@ -267,6 +273,19 @@ class Story:
         if not lost and self.rng.random() < 0.5:
             self.reading()
 
+    def refuse(self) -> None:
+        """A frame that cannot be read."""
+        self.sent.append({"type": "refuse", "ts": text(self.now)})
+
+    def alive(self) -> None:
+        """A sign of life of the link, of no account."""
+        self.sent.append({"type": "link", "ts": text(self.now), "state": "alive"})
+
+    def review(self) -> None:
+        """A person holds the account, or lets it go again."""
+        self.held = not self.held
+        self.sent.append({"type": "hold" if self.held else "release", "ts": text(self.now)})
+
     def again(self) -> None:
         """A frame that comes twice, or once more long after; both are known by their number or their id."""
         known = [frame for frame in self.sent[-30:] if frame.get("seq") or frame.get("event_id")]
@@ -277,7 +296,7 @@ class Story:
         """The whole truth by REST, now and then one that comes late."""
         frame: dict[str, Any] = {"type": "resync", "account_id": "acc_1", "ts": text(self.now), "data": self.figures(),
                  "positions": [self.shown(position) for position in self.positions.values()]}  # fmt: skip
-        if self.numbered:
+        if self.seq:
             frame["seq"] = self.seq
         self.sent.append(frame)
 

@@ -6,7 +6,6 @@ Written from docs/rules.md and rules.md, not from the engine: every fact is kept
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -21,62 +20,12 @@ from tests.monitoring.engine.others_names import (
     exact_lots,
     instant,
 )
+from tests.monitoring.engine.others_shapes import Deal, Held, Moment
 
 LOSS = {"daily_loss", "max_loss"}
 DEFAULTS = {"flat_by": "close", "time_limit": "fail", "inactivity": "fail", "soft_breaches": "fail",
             "consistency": "delay", "profit_target": "", "min_trading_days": ""}  # fmt: skip
 KNOWN = {"deposit", "withdrawal", "payout", "bonus", "correction"}
-OURS = {"risk_engine", "manual", "so"}
-
-
-@dataclass
-class Held:
-    """An open position; `stops` is what each frame said of its stop, and when."""
-
-    id: str
-    symbol: str
-    side: str
-    lots: Decimal
-    opened: datetime
-    stops: list[tuple[datetime, bool]]
-    ours: bool  # opened during this challenge
-
-
-@dataclass
-class Deal:
-    """An opening or a closing that this message told of."""
-
-    id: str
-    symbol: str
-    at: datetime
-    opened: datetime | None
-    closing: bool = False
-    reason: str = ""
-    ours: bool = True  # of this challenge, and not known to be over already
-
-
-@dataclass
-class Moment:
-    """When and why rules are judged: by time alone, by positions that changed, by new figures, at a reset."""
-
-    at: datetime
-    deals: tuple[Deal, ...] = ()
-    positions: bool = False
-    figures: bool = False
-    reset: bool = False
-    late: bool = False  # something could not be judged when it should have been
-    seen: set[str] = field(default_factory=set)  # positions that this message was the first to show
-
-
-@dataclass
-class Found:
-    """A violation of a rule, or (`warning`) what announces itself."""
-
-    index: int
-    positions: tuple[str, ...] = ()
-    revision: str = ""
-    warning: bool = False
-    at: datetime | None = None  # its own instant, where that is not the moment at which it was judged
 
 
 class Whole(Oracle):
@@ -90,7 +39,6 @@ class Whole(Oracle):
         self.zone: str = document["reset"]["zone"]
         self.began = created
         self.time: datetime | None = None
-        self.watched: datetime | None = None  # since when the account is known
         self.open: dict[str, Held] = {}
         self.kind = ""
         self.event_id: str | None = None
@@ -100,13 +48,17 @@ class Whole(Oracle):
         self.moved = Decimal(0)
         self.ends: dict[date, Decimal] = {}  # closed profit since the beginning, at the end of each day
         self.openings: list[tuple[datetime, date]] = []
+        self.spell = 0
         self.gone: set[str] = set()
         self.same_day: set[date] = set()
         self.target_met = False
         self.soft: list[date] = []
         self.told: set[tuple[Any, ...]] = set()
         self.above: set[int] = set()  # episodes that are open, by rule
-        self.arrived = self.review = False
+        self.arrived = self.doubt = False
+        self.shifted = False  # a review ended: only the next message asks anew how long the account has been idle
+        self.review: datetime | None = None  # since when
+        self.idle = created  # where the count of inactivity begins
         self.waiting: list[Deal] = []
         self.pending = False  # something had to wait: the next good message judges everything anew
         self.loss_breached = False
@@ -124,7 +76,7 @@ class Whole(Oracle):
 
     @property
     def may_judge(self) -> bool:
-        return not (self.stale or self.failed or self.held or self.review)
+        return not (self.stale or self.failed or self.held or self.review or self.doubt)
 
     def profits(self, *, running: bool) -> list[Decimal]:
         """Closed profit of every day."""
@@ -185,6 +137,27 @@ class Whole(Oracle):
         if self.day is not None:
             self.settle(self.clock or ts)
 
+    def on_refuse(self, _ts: datetime, _seq: int | None, _data: dict[str, Any]) -> None:
+        """A frame that cannot be read leaves the figures in doubt; told once."""
+        if not self.doubt:
+            self.events.append(("refused", None, _ts))
+        self.doubt = True
+
+    def on_link(self, ts: datetime, _seq: int | None, _data: dict[str, Any]) -> None:
+        """A sign of life of the link."""
+        self.sign = max(ts, self.sign or ts)
+        if self.stale:
+            self._freshness(ts, max(ts, self.clock or ts))
+
+    def on_hold(self, ts: datetime, _seq: int | None, _data: dict[str, Any]) -> None:
+        self.review = self.review or ts
+
+    def on_release(self, ts: datetime, _seq: int | None, _data: dict[str, Any]) -> None:
+        """The end of a review: its time is no inactivity, what waits is judged with the next message."""
+        if self.review is not None and self.idle is not None:
+            self.idle += max(ts - max(self.review, self.idle), timedelta(0))
+        self.review, self.held, self.pending, self.shifted = None, False, True, True
+
     def on_market(self, _ts: datetime, _seq: int | None, data: dict[str, Any]) -> None:
         self.market = data
         self.pending |= bool(self.open) and any(rule["rule"] == "flat_by" for rule in self.whole)
@@ -207,6 +180,8 @@ class Whole(Oracle):
         self.operation(ts, seq, data["kind"], amount)
         if self.arrived and data["kind"] in KNOWN:
             self.moved += amount
+        elif self.arrived and data["kind"] != "credit":
+            self.events.append(("refused", None, ts))
 
     def on_position_open(self, ts: datetime, seq: int | None, data: dict[str, Any]) -> None:
         if self._arrive(ts, seq):
@@ -237,6 +212,9 @@ class Whole(Oracle):
         """The opening of a position that is seen for the first time; one that was seen to close is none."""
         if ours:
             self.openings.append((at, self.day_of_deal(at)))
+            assert self.idle is not None
+            self.spell += at > self.idle
+            self.idle = max(self.idle, at)
         return () if ident in self.gone else (Deal(ident, symbol, at, at, ours=ours),)
 
     def on_position_close(self, ts: datetime, seq: int | None, data: dict[str, Any]) -> None:
@@ -279,7 +257,7 @@ class Whole(Oracle):
         if late:  # its figures are overtaken, its positions are the newest word
             self.settle(ts, deals=self.read(ts, data["positions"], sure=True), positions=True)
             return
-        self.loss_breached, self.seq = False, seq or self.seq
+        self.seq = seq or self.seq
         self.structure = self.seq
         self._advance(ts)
         self.newest = max(ts, known or ts)
@@ -317,7 +295,6 @@ class Whole(Oracle):
     # -- time
 
     def _arrive(self, ts: datetime, seq: int | None) -> bool:
-        self.loss_breached = False
         self.arrived = super()._arrive(ts, seq)
         if self.arrived and self.event_id:
             self.ids.add(self.event_id)
@@ -330,7 +307,8 @@ class Whole(Oracle):
         if self.day is None:
             self.day = day_at(to, self.document)
             self.began = self.began or to
-            self.time = self.watched = to
+            self.time = to
+            self.idle = max(self.began, to)  # what was traded before nobody knows
             self.pending = self.began < to
         assert self.time is not None
         while True:
@@ -349,7 +327,8 @@ class Whole(Oracle):
             if resumed or self.stale_at(at) or not self.may_judge:
                 self.pending = True  # what slept in a pause is asked with the next message
             if not self.stale_at(at):
-                self.judge(Moment(at, reset=kind == 0))
+                self.judge(Moment(at, reset=kind == 0, due=kind == 1))
+        self.shifted = False
         self.time = to  # a frame that lags behind the clock brings back what it should have been there for
 
     def stale_at(self, at: datetime) -> bool:
@@ -358,7 +337,8 @@ class Whole(Oracle):
             return True
         day, limit = day_at(at, self.document), timedelta(seconds=self.document.get("stale_after", 30))
         is_open = WEEK[day.weekday()] in self.week or day_at(self.updated, self.document) == day
-        return at - self.newest > limit or (bool(self.count) and is_open and at - self.updated >= limit)
+        alive = max(self.newest, self.sign or self.newest)
+        return at - alive > limit or (bool(self.count) and is_open and at - self.updated >= limit)
 
     def instants(self) -> Iterator[datetime]:
         """When time alone acts on a rule. A stop must be there before more than its seconds have passed."""
@@ -367,11 +347,16 @@ class Whole(Oracle):
             if rule["rule"] == "flat_by":
                 for warning, deadline, _ in deadlines(rule, self.week, self.market["holidays"], self.time):
                     yield from (warning, deadline)
-            elif rule["rule"] == "inactivity":
+            elif rule["rule"] == "inactivity" and not self.shifted:
                 yield self.idle_until(rule)
             elif rule["rule"] == "stop_loss_required":
                 for held in self.open.values():
                     yield held.opened + timedelta(seconds=rule["within_seconds"], microseconds=1)
+
+    def take(self, ts: datetime, balance: Decimal, equity: Decimal, credit: Decimal,
+             status: str, positions: int | None) -> None:  # fmt: skip
+        self.doubt = self.loss_breached = False
+        super().take(ts, balance, equity, credit, status, positions)
 
     def _take_start(self, *, of_reset: bool) -> None:
         super()._take_start(of_reset=of_reset)

@@ -20,7 +20,7 @@ from tests.monitoring.engine.others_names import (
     instant,
     open_hours,
 )
-from tests.monitoring.engine.others_oracle import OURS, Deal, Found, Held, Moment
+from tests.monitoring.engine.others_shapes import OURS, Deal, Found, Held, Moment
 from tests.monitoring.engine.others_verdicts import Verdicts
 
 Rule = dict[str, Any]
@@ -92,7 +92,7 @@ class Book(Verdicts):
 
     def find_flat_by(self, index: int, rule: Rule, moment: Moment) -> Iterator[Found]:
         revision = self.market["revision"]
-        if moment.reset:
+        if not (moment.due or moment.positions):
             return
         for warning, deadline, midnight in deadlines(rule, self.week, self.market["holidays"], moment.at):
             if deadline <= moment.at < midnight:
@@ -101,7 +101,9 @@ class Book(Verdicts):
                     yield Found(index, new, revision)
                 else:
                     yield from (Found(index, (one,), revision) for one in new)
-            elif warning <= moment.at < deadline and self.open and self.once(index, "warned", deadline):
+                continue
+            near = warning <= moment.at < deadline and (index, deadline) not in self.told
+            if near and self.open and not self.paused and self.once(index, "warned", deadline):
                 yield Found(index, (), revision, warning=True)
 
     def find_news_window(self, index: int, rule: Rule, moment: Moment) -> Iterator[Found]:
@@ -139,20 +141,19 @@ class Book(Verdicts):
     def find_inactivity(self, index: int, rule: Rule, moment: Moment) -> Iterator[Found]:
         due = self.idle_until(rule)
         over = due < moment.at if moment.reset else due <= moment.at
-        if over and self.once(index, due):
+        if over and self.once(index, self.spell):
             yield Found(index)
 
     def idle_until(self, rule: Rule) -> datetime:
-        assert self.began is not None
-        assert self.watched is not None
-        return days_later(max([self.began, self.watched, *(at for at, _ in self.openings)]), rule["days"], self.zone)
+        assert self.idle is not None
+        return days_later(self.idle, rule["days"], self.zone)
 
     # -- objectives
 
     def find_time_limit(self, index: int, rule: Rule, _moment: Moment) -> Iterator[Found]:
         assert self.day is not None
         assert self.began is not None
-        trades = [day for _, day in sorted(self.openings)[:1]]
+        trades = [self.day_of_deal(at) for at, _ in sorted(self.openings)[:1]]
         for first in [day_at(self.began, self.document)] if rule["from"] == "created" else trades:
             last, left = first, rule["days"]
             while (left := left - (rule["unit"] == "calendar" or WEEK[last.weekday()] in self.week)) > 0:

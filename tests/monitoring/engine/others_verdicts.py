@@ -6,7 +6,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from tests.monitoring.engine.oracle import start_of
-from tests.monitoring.engine.others_oracle import Deal, Found, Moment, Whole
+from tests.monitoring.engine.others_oracle import Whole
+from tests.monitoring.engine.others_shapes import Deal, Found, Moment
 
 LIMITS = {"max_lots_per_position", "max_lots_total", "max_positions"}
 
@@ -17,7 +18,8 @@ class Verdicts(Whole):
     def _judge(self, at: datetime) -> None:
         """The loss rules, told by their places in the whole document."""
         start = len(self.events)
-        super()._judge(at)
+        if not self.review:
+            super()._judge(at)
         for place, event in enumerate(self.events[start:], start):
             self.events[place] = (event[0], self.loss_index[event[1]], *event[2:])
             if event[0] == "breached":
@@ -31,7 +33,7 @@ class Verdicts(Whole):
         assert self.day is not None
         at = max(at, start_of(self.day, self.document))
         late, seen = self.pending, {deal.id for deal in deals}
-        self.waiting += deals
+        self.waiting += () if self.review or self.held else deals
         self.pending |= positions
         if self.may_judge:
             waiting, self.waiting = tuple(self.waiting), []

@@ -14,11 +14,12 @@ import pytest
 from monitoring.engine.events import Event, EventKind
 from monitoring.engine.messages import Message
 from monitoring.engine.money import to_decimal
-from monitoring.engine.rules import process
+from monitoring.engine.rules import process, refuse
 from monitoring.engine.ruleset import parse_rule_set
 from monitoring.engine.snapshot import AccountState, Snapshot
 from tests.monitoring.engine.others_documents import MAKERS
 from tests.monitoring.engine.others_generate import Day, draw_day
+from tests.monitoring.engine.others_names import instant
 from tests.monitoring.engine.others_rules import Book
 
 LENGTH = 120
@@ -47,6 +48,20 @@ def money(minor: int | None) -> str:
     return str(to_decimal(minor or 0))
 
 
+def apply(snapshot: Snapshot, frame: dict[str, Any]) -> Sequence[Event]:
+    """Give a frame to the engine; three kinds stand for what a person or the decoder does."""
+    account = snapshot.accounts["acc_1"]
+    if frame["type"] == "refuse":
+        return refuse(snapshot, account, "bad_json", "cut off", instant(frame["ts"]))
+    if frame["type"] == "hold":
+        account.hold_for_review("a payout is asked for", instant(frame["ts"]))
+    elif frame["type"] == "release":
+        account.release(instant(frame["ts"]))
+    else:
+        return process(snapshot, msgspec.convert(frame, type=Message))
+    return ()
+
+
 def first_difference(day: Day) -> tuple[int, list[Any], list[Any]] | None:
     """The frame from which on engine and oracle tell different events; every key must be new."""
     snapshot = Snapshot()
@@ -54,7 +69,7 @@ def first_difference(day: Day) -> tuple[int, list[Any], list[Any]] | None:
     oracle = Book(day.document, day.created)
     keys: set[str] = set()
     for number, frame in enumerate(day.frames):
-        events = process(snapshot, msgspec.convert(frame, type=Message))
+        events = apply(snapshot, frame)
         found, expected = [told(event) for event in events], oracle.feed(frame)
         if found != expected:
             return number, found, expected
@@ -140,7 +155,7 @@ def test_the_generated_days_are_worth_it() -> None:
 
 
 def run(snapshot: Snapshot, frames: Sequence[dict[str, Any]]) -> list[Event]:
-    return [event for frame in frames for event in process(snapshot, msgspec.convert(frame, type=Message))]
+    return [event for frame in frames for event in apply(snapshot, frame)]
 
 
 @pytest.mark.parametrize("seed", range(60))
