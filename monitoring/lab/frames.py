@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from accounts.calendar.rows import known_zone
 from monitoring.engine import tape
 from monitoring.engine.messages import AccountNotice, AccountUpdate, Clock, Envelope, Instant, Link, Market, Resync
+from monitoring.engine.ruleset import zones
 from monitoring.engine.tape import Header, Line
 from monitoring.live.recording.blocks import Lines
 from monitoring.upstream.base import Refusal
@@ -124,7 +124,7 @@ def _market_problem(market: Market) -> str:
     """What of a calendar the engine could not work with; empty: nothing."""
     for number, holiday in enumerate(market.holidays):
         place = f"at `$.holidays[{number}]"
-        if not known_zone(holiday.zone):
+        if not zones.exists(holiday.zone):
             return f"unknown time zone {holiday.zone!r} - {place}.zone`"
         if holiday.closes is not None and not _CLOSES.fullmatch(holiday.closes):
             return f"a closing time is HH:MM, not {holiday.closes!r} - {place}.closes`"

@@ -125,6 +125,7 @@ def test_what_no_monitor_writes_is_said(tmp_path: Path) -> None:
     player = Player()
     player.play(header)
     player.play(book)
+    player.play(watch)
     with pytest.raises(RecordingError, match="a line cannot be played: ValueError: not a number: 'much'"):
         player.play(replace(watch, initial_balance="much"))
 

@@ -209,6 +209,7 @@ def test_a_run_whose_worker_died_says_so(officer: Client, database_url: str) -> 
         sweep_lab()
         run.refresh_from_db()
         assert run.state == LabState.RUNNING  # its worker lives
+        worker.execute("SELECT pg_advisory_unlock_all()")  # as its end does, a moment later
     sweep_lab()
     run.refresh_from_db()
     assert run.state == LabState.FAILED
