@@ -52,6 +52,7 @@ class Whole(Oracle):
         self.gone: set[str] = set()
         self.same_day: set[date] = set()
         self.target_met = False
+        self.to_close: set[str] = set()
         self.soft: list[date] = []
         self.told: set[tuple[Any, ...]] = set()
         self.above: set[int] = set()  # episodes that are open, by rule
@@ -130,6 +131,7 @@ class Whole(Oracle):
         ts = instant(frame["ts"])
         handler: Callable[[datetime, int | None, dict[str, Any]], None] = getattr(self, f"on_{frame['type']}")
         handler(ts, frame.get("seq"), frame if frame["type"] == "resync" else frame.get("data", frame))
+        self.to_close &= set(self.open)
         return self.events
 
     def on_clock(self, ts: datetime, _seq: int | None, _data: dict[str, Any]) -> None:

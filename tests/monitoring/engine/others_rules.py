@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
@@ -39,15 +39,23 @@ class Book(Verdicts):
                 yield Found(index, (held.id,))
 
     def find_max_lots_total(self, index: int, rule: Rule, moment: Moment) -> Iterator[Found]:
-        def above(positions: list[Held]) -> bool:
-            return self.total(positions, rule["count"]) > exact_lots(rule["lots"])
+        def fits(positions: list[Held]) -> bool:
+            return self.total(positions, rule["count"]) <= exact_lots(rule["lots"])
 
-        if moment.positions and self.episode(index, above(list(self.open.values()))):
-            yield Found(index, self.newest_until(lambda positions: not above(positions)))
+        return self.too_much(index, moment, fits)
 
     def find_max_positions(self, index: int, rule: Rule, moment: Moment) -> Iterator[Found]:
-        if moment.positions and self.episode(index, len(self.open) > rule["positions"]):
-            yield Found(index, self.newest_until(lambda positions: len(positions) <= rule["positions"]))
+        return self.too_much(index, moment, lambda positions: len(positions) <= rule["positions"])
+
+    def too_much(self, index: int, moment: Moment, fits: Callable[[list[Held]], bool]) -> Iterator[Found]:
+        """An episode; while it lasts, `close` goes on with what is opened on top."""
+        if not moment.positions:
+            return
+        excess = self.newest_until(fits)
+        if self.episode(index, bool(excess)):
+            yield Found(index, excess)
+        elif self.consequence(index) == "close":
+            self.to_close |= set(excess)
 
     def total(self, positions: list[Held], count: str) -> Decimal:
         if count == "gross":
@@ -63,7 +71,7 @@ class Book(Verdicts):
         lists = (name for rule in self.whole for name in (*rule.get("allow", ()), *rule.get("deny", ())))
         return set(lists)
 
-    def newest_until(self, fits: Any) -> tuple[str, ...]:
+    def newest_until(self, fits: Callable[[list[Held]], bool]) -> tuple[str, ...]:
         """The newest positions, as many as must go until the rest fits."""
         kept = sorted(self.open.values(), key=lambda held: (held.opened, held.id))
         gone = []

@@ -68,6 +68,8 @@ class Verdicts(Whole):
                 hard.append(item)
             else:
                 self.tell("violated", item, at, word)
+                if word == "close":
+                    self.to_close |= set(item.positions)
                 self.count_soft(item.index, item.at or at)
                 if self.failed:
                     return

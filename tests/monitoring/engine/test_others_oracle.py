@@ -15,6 +15,7 @@ from monitoring.engine.events import Event, EventKind
 from monitoring.engine.messages import Message
 from monitoring.engine.money import to_decimal
 from monitoring.engine.rules import process, refuse
+from monitoring.engine.rules.standings import standings
 from monitoring.engine.ruleset import parse_rule_set
 from monitoring.engine.snapshot import AccountState, Snapshot
 from tests.monitoring.engine.others_documents import MAKERS
@@ -65,7 +66,7 @@ def apply(snapshot: Snapshot, frame: dict[str, Any]) -> Sequence[Event]:
 def first_difference(day: Day) -> tuple[int, list[Any], list[Any]] | None:
     """The frame from which on engine and oracle tell different events; every key must be new."""
     snapshot = Snapshot()
-    snapshot.add("acc_1", parse_rule_set(day.document), created=day.created)
+    account = snapshot.add("acc_1", parse_rule_set(day.document), created=day.created)
     oracle = Book(day.document, day.created)
     keys: set[str] = set()
     for number, frame in enumerate(day.frames):
@@ -73,10 +74,15 @@ def first_difference(day: Day) -> tuple[int, list[Any], list[Any]] | None:
         found, expected = [told(event) for event in events], oracle.feed(frame)
         if found != expected:
             return number, found, expected
+        assert set(account.state.closing) == oracle.to_close
         new = {event.key for event in events}
         assert len(new) == len(events), f"a key twice in {sorted(event.key for event in events)}"
         assert not new & keys, f"a key again: {new & keys}"
         keys |= new
+    if account.figures is not None:
+        for standing in standings(account, instant(day.frames[-1]["ts"])):
+            if standing.rule == "min_trading_days":
+                assert int(standing.value.split()[0]) == oracle.trading_days(day.document["rules"][standing.index])
     return None
 
 
