@@ -6,6 +6,7 @@ lock is free has lost its worker.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,7 +40,7 @@ ASK_EVERY = 0.5  # seconds between two looks at the wish to cancel
 WAITING = (LabState.QUEUED, LabState.RUNNING)
 OVERLOOKED = timedelta(seconds=30)  # a run that still waits is hinted at again
 LARGEST_UPLOAD = 256 << 20  # bytes
-SUFFIXES = (".jsonl", ".jsonl.gz", ".gz", ".json")
+LABEL = 200  # characters
 
 
 class LabError(Exception):
@@ -73,7 +74,8 @@ def ask(
 ) -> LabRun:
     """Note a run and have it started; an empty document stands for the accounts' own rules."""
     run = LabRun(
-        author=author, label_a=labels[0], label_b=labels[1], document_a=documents[0], document_b=documents[1],
+        author=author, label_a=labels[0][:LABEL], label_b=labels[1][:LABEL],
+        document_a=documents[0], document_b=documents[1],
         shard=shard, first_day=days and days[0], last_day=days and days[1],
         upload_name="" if upload is None else (upload.name or "upload")[-200:],
     )  # fmt: skip
@@ -170,11 +172,19 @@ def rules_of(document: dict[str, Any]) -> RuleSet | None:
 def _compare(run: LabRun) -> dict[str, Any]:
     frames = Frames.of(_paths(run))
     watch = _Watch(run)
-    return compare(
+    result = compare(
         frames, rules_of(run.document_a), rules_of(run.document_b),
         market=_firms_calendar() if run.upload_name else None,
         progress=watch.progress, cancelled=watch.cancelled,
     )  # fmt: skip
+    return _storable(result)
+
+
+def _storable(result: dict[str, Any]) -> dict[str, Any]:
+    """PostgreSQL keeps no NUL; what stands in a spoilt line is shown with a sign in its place."""
+    text = json.dumps(result)
+    stored: dict[str, Any] = json.loads(text.replace("\\u0000", "\\ufffd")) if "\\u0000" in text else result
+    return stored
 
 
 def _firms_calendar() -> Market:

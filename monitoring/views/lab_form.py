@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 
 from accounts.forms import ListForm
 from accounts.models import RuleSet
+from accounts.refusals import storable_errors
 from monitoring.engine.ruleset import RuleSetError, load_document, parse_rule_set
 from monitoring.lab import peek
 from monitoring.lab.runs import LARGEST_UPLOAD
@@ -166,6 +167,8 @@ class LabForm(forms.Form):
             if chosen == PASTED:
                 place, label = f"json_{side}", "Pasted JSON"
                 document = brought | load_document(asked.get(f"json_{side}") or "")
+                if errors := storable_errors(document):
+                    raise RuleSetError(errors)
             else:
                 version = self._versions[chosen]
                 label = _label(version)

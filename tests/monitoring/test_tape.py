@@ -108,7 +108,22 @@ def test_under_other_rules_every_account_keeps_its_own_size(tmp_path: Path) -> N
     a_day(live)
     tighter = parse_rule_set(document({**DAILY, "amount": {"percent": "1", "of": "initial"}}, initial_balance="5.00"))
     breached = [event for event in played(live.files(), tighter) if event.event == "breached"]
+    assert len(breached) == 2  # a breach of the first day stands on the second
     assert {event.account: event.floor for event in breached} == {"acc_1": 99_000_00, "acc_2": 198_000_00}
+
+
+def test_where_a_file_is_missing_what_had_failed_stays_failed(tmp_path: Path) -> None:
+    live = Live(tmp_path)
+    live.watch("acc_1", RULES)
+    for equity in (98_000, 99_500):  # a day with a breach under 1% alone, and days without
+        live.tick()
+        live.update("acc_1", equity)
+        live.tick(86_400)
+        live.update("acc_1", 100_000)
+    first, _, last = live.files()
+    tighter = parse_rule_set(document({**DAILY, "amount": {"percent": "1", "of": "initial"}}))
+    assert [event.event for event in played([first, last], tighter) if event.event == "breached"] == ["breached"]
+    assert [event for event in played([last], tighter) if event.event == "breached"] == []
 
 
 def test_frames_that_say_no_rules_need_some() -> None:
