@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from monitoring.engine import messages
 from monitoring.engine.events import Event, EventKind
+from monitoring.engine.market import lot_units
 from monitoring.engine.messages import AccountMessage, AccountUpdate, BalanceOperation, Resync
 from monitoring.engine.money import minor_units
 from monitoring.engine.rules.band import settle_band
@@ -33,7 +34,7 @@ def apply(snapshot: Snapshot, account: Account, message: AccountMessage) -> list
         snapshot.link.saw(message.ts)
         return _late_resync(snapshot, account, message) if isinstance(message, Resync) else []
     try:
-        _check_money(account, message)
+        _check_numbers(account, message)
     except ValueError as error:
         snapshot.link.saw(message.ts)
         return refuse(snapshot, account, "not_finite", str(error), message.ts)
@@ -149,13 +150,21 @@ def _remember(account: Account, message: messages.Envelope) -> None:
         del state.event_ids[:-EVENT_IDS_KEPT]
 
 
-def _check_money(account: Account, message: AccountMessage) -> None:
+def _check_numbers(account: Account, message: AccountMessage) -> None:
+    """Raise ValueError for money and lots that are no numbers."""
     digits = account.rule_set.digits
     if isinstance(message, AccountUpdate | Resync):
         for value in (message.data.balance, message.data.equity, message.data.credit):
             minor_units(value, digits)
     elif isinstance(message, BalanceOperation):
         minor_units(message.data.amount, digits)
+    elif isinstance(message, messages.PositionClosed):
+        lot_units(message.data.remaining_volume)
+    elif isinstance(message, messages.PositionOpened | messages.PositionModified):
+        lot_units(message.data.volume)
+    if isinstance(message, Resync):
+        for position in message.positions:
+            lot_units(position.volume)
 
 
 def _evaluate(

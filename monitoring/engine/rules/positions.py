@@ -1,13 +1,14 @@
 """Positions as they are opened, changed and closed: what is held, and which deals that makes.
 
 A position's opening time is what the upstream states, else the time of the message that first showed it; from then on
-it is known by that time.
+it is known by that time. What no deal of the message can have happened at (the zero date of some platform, a day that
+has not come) counts as not stated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import asdict, replace
 
@@ -17,6 +18,8 @@ from monitoring.engine.rules.conduct import excuse_stop
 from monitoring.engine.ruleset.model import StopLossRequired
 from monitoring.engine.snapshot import Account, Deal
 
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(days=1)  # a broker's local time that claims to be UTC is wrong by less
 GONE_KEPT = 64  # ids of closed positions remembered, for a reading that crossed with their closing
 _NOT_THE_TRADER = frozenset({"risk_engine", "manual", "so"})  # reasons of closings that RiskDesk or the broker made
 
@@ -33,11 +36,12 @@ def hold(account: Account, position: Position, ts: datetime) -> list[Deal]:
 
 def close(account: Account, closed: ClosedPosition, ts: datetime) -> list[Deal]:
     """Take a closing, whole or in part; returns it, and before it the opening that nobody had told."""
-    state, at = account.state, closed.close_time or ts
-    held = account.positions.get(closed.id)
+    state, at = account.state, _stated(closed.close_time, ts) or ts
+    held, opened_at = account.positions.get(closed.id), _stated(closed.open_time, ts)
+    closed = replace(closed, open_time=opened_at)
     deals = []
-    if held is None and closed.open_time is not None:
-        deals.append(_opening(account, closed, closed.open_time))
+    if held is None and opened_at is not None:
+        deals.append(_opening(account, closed, opened_at))
     objectives.closed(account, closed, at)
     state.closings += 1
     deals.append(
@@ -45,7 +49,7 @@ def close(account: Account, closed: ClosedPosition, ts: datetime) -> list[Deal]:
             position=closed.id,
             symbol=closed.symbol,
             at=at,
-            opened_at=closed.open_time if held is None else held.open_time,
+            opened_at=opened_at if held is None else held.open_time,
             closing=True,
             traded=closed.reason not in _NOT_THE_TRADER,
             number=state.closings,
@@ -87,16 +91,21 @@ def take_reading(account: Account, positions: Iterable[Position], ts: datetime, 
         if position.id in known:
             account.positions[position.id] = dated
         else:
-            deals.append(_open(account, dated, traded=watched or position.open_time is not None))
+            deals.append(_open(account, dated, traded=watched or _stated(position.open_time, ts) is not None))
     account.state.open_positions = len(account.positions)
     return deals
 
 
 def _dated(account: Account, position: Position, ts: datetime, held: Position | None = None) -> Position:
-    if position.open_time is not None:
+    if _stated(position.open_time, ts) is not None:
         return position
     held = held or account.positions.get(position.id)
     return replace(position, open_time=ts if held is None or held.open_time is None else held.open_time)
+
+
+def _stated(at: datetime | None, ts: datetime) -> datetime | None:
+    """Return a time that an upstream states, None where it cannot be one."""
+    return at if at is not None and EARLIEST <= at <= ts + AHEAD else None
 
 
 def _open(account: Account, position: Position, *, traded: bool = True) -> Deal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -149,3 +150,22 @@ def test_stale_data_is_judged_once_it_is_fresh_again() -> None:
     assert kinds(desk.tick(31)) == ["stale"]
     assert not open_position(desk, "p1", volume=11)
     assert kinds(desk.update(100000)) == ["fresh", "violated"]
+
+
+@pytest.mark.parametrize("volume", [float("inf"), float("nan")])
+def test_lots_that_are_no_number_are_refused(volume: float) -> None:
+    desk = watched(EACH)
+    assert kinds(open_position(desk, "p1", volume=volume)) == ["refused"]
+    assert desk.account.positions == {}
+    assert kinds(reading(desk, Position(id="p1", symbol="EURUSD", type="BUY", volume=volume))) == []
+    assert desk.snapshot.counts.refused == {"not_finite": 2}
+
+
+def test_an_opening_time_that_cannot_be_one_is_the_time_of_the_frame() -> None:
+    desk = watched({"rule": "stop_loss_required", "within_seconds": 60})
+    for name, year in (("p1", 1), ("p2", 9999)):
+        open_position(desk, name, opened=datetime(year, 12, 31, 23, 59, 59, 999999, tzinfo=UTC))
+    assert [position.open_time for position in desk.account.positions.values()] == [
+        desk.now - timedelta(seconds=1), desk.now,
+    ]  # fmt: skip
+    assert kinds(desk.tick(62)) == ["violated", "violated"]
