@@ -21,10 +21,13 @@ class MonitoringConfig(AppConfig):
     name = "monitoring"
 
     def ready(self) -> None:
-        """Tell the book which names of symbols the engine could not judge."""
+        """Tell the book which names of symbols the engine could not judge, and every page what waits for a decision."""
         from accounts.symbols import tell_unknown
+        from monitoring import flags
+        from monitoring.replica import register_fragment
 
         tell_unknown(_unknown_symbols)
+        register_fragment("review-count", lambda: {"waiting": flags.waiting()}, "monitoring/_review_count.html")
 
 
 def _unknown_symbols(server: Server) -> list[str]:

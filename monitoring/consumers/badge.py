@@ -1,4 +1,5 @@
-"""How many alerts nobody has taken up, told to every socket of the risk team: rendered once a change, for all."""
+"""How many alerts nobody has taken up and how many violations wait for a decision, told to every socket of the risk team:
+rendered once a change, for all."""
 
 from __future__ import annotations
 
@@ -14,8 +15,9 @@ from django.db import DatabaseError
 from monitoring import replica
 from monitoring.consumers.windows import html_frame
 
-NAME = "alert-count"  # the fragment, registered by alerts, in the navigation of every page
+ALERTS, REVIEWS = "alert-count", "review-count"  # fragments in the navigation of every page; alerts brings its own
 AT_MOST_EVERY = 0.1  # seconds
+REVIEWS_EVERY = 5.0  # nobody is told of a decision or of a flag's record: it is looked for
 
 log = structlog.get_logger(__name__)
 
@@ -33,8 +35,9 @@ class Badge:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._readers: set[Reader] = set()
-        self._html = ""
+        self._html: dict[str, str] = {}
         self._changed = False
+        self._looking: asyncio.Task[None] | None = None
         self._work: asyncio.Task[None] | None = None
         self._end_listening: Callable[[], None] | None = None
 
@@ -43,8 +46,9 @@ class Badge:
         self._readers.add(reader)
         if self._end_listening is None:
             self._end_listening = replica.listen("alerts", self._from_thread)
-        if self._html:
-            reader.note(f"html:{NAME}", self._html, even_hidden=True)
+            self._looking = self._loop.create_task(self._look())
+        for name, text in self._html.items():
+            reader.note(f"html:{name}", text, even_hidden=True)
         self._alerts_changed()
 
     def leave(self, reader: Reader) -> None:
@@ -52,7 +56,9 @@ class Badge:
         self._readers.discard(reader)
         if not self._readers and self._end_listening is not None:
             self._end_listening()
-            self._end_listening, self._html = None, ""
+            self._end_listening, self._html = None, {}
+            if self._looking is not None:
+                self._looking.cancel()
 
     def _from_thread(self, payload: bytes) -> None:
         if not self._loop.is_closed():
@@ -66,17 +72,28 @@ class Badge:
     async def _tell(self) -> None:
         while self._changed and self._readers:
             self._changed = False
-            try:
-                html = await database_sync_to_async(replica.render_fragment)(NAME)
-            except DatabaseError as error:
-                log.warning("alerts_not_counted", error=str(error))
+            if not await self._push(ALERTS):
                 return
-            text = html_frame(NAME, html)
-            if html and text != self._html:
-                self._html = text
-                for reader in list(self._readers):
-                    reader.note(f"html:{NAME}", text, even_hidden=True)
             await asyncio.sleep(AT_MOST_EVERY)
+
+    async def _look(self) -> None:
+        while self._readers:
+            await self._push(REVIEWS)
+            await asyncio.sleep(REVIEWS_EVERY)
+
+    async def _push(self, name: str) -> bool:
+        """Render one and tell everybody if it is another than before; False if it cannot be counted."""
+        try:
+            html = await database_sync_to_async(replica.render_fragment)(name)
+        except DatabaseError as error:
+            log.warning("not_counted", fragment=name, error=str(error))
+            return False
+        text = html_frame(name, html)
+        if html and text != self._html.get(name):
+            self._html[name] = text
+            for reader in list(self._readers):
+                reader.note(f"html:{name}", text, even_hidden=True)
+        return True
 
 
 _badges: WeakKeyDictionary[asyncio.AbstractEventLoop, Badge] = WeakKeyDictionary()

@@ -41,7 +41,20 @@ def banners(replica: Replica) -> dict[str, Any]:
                 )
                 continue
             lines.append(f"Feed {server.server} {server.state.replace('_', ' ')}{since}{reason}")
-    return {"lines": lines, "warnings": health.warnings}
+    return {"lines": lines, "warnings": health.warnings, "trap": overnight_trap(replica)}
+
+
+def overnight_trap(replica: Replica) -> dict[str, Any] | None:
+    """How many accounts a reset now would put in breach without any move of the market, and when the first resets."""
+    trapped = [row for row in replica.rows() if row.reset_breach]
+    if not trapped:
+        return None
+    first = min((row.next_reset_ms for row in trapped if row.next_reset_ms), default=None)
+    one = len(trapped) == 1
+    return {
+        "text": f"{len(trapped):,} account{' ' if one else 's '}would be in breach if the day reset now",
+        "when": f"{'it resets' if one else 'the first of them resets'} at {clock(first)[:5]} UTC" if first else "",
+    }
 
 
 def rail(replica: Replica) -> dict[str, Any]:

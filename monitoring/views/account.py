@@ -22,8 +22,6 @@ from accounts.permissions import (
     gate,
     may_acknowledge,
     may_override,
-    may_watch_desk,
-    role_of,
 )
 from accounts.templatetags import formats
 from monitoring import charts, objectives, replica
@@ -60,7 +58,6 @@ def account(request: HttpRequest, public_id: str) -> HttpResponseBase:
         "rules_mark": mark,
         "may_release": may_acknowledge(request.user),
         "may_override": may_override(request.user),
-        "desk_user": may_watch_desk(role_of(request.user)),
     }
     return render(request, "monitoring/account.html", context)
 

@@ -23,13 +23,14 @@ from accounts.views.exports import csv_refusal, csv_response
 from monitoring import flags
 from monitoring.models import FlagDecision, RiskEvent
 from monitoring.objectives.words import TITLES
+from monitoring.views.timeline import positions_of
 
 PER_PAGE = 50
 COLUMNS = {"at": "Time (UTC)", "login": "Account", "rule": "Rule"}
 ORDER = {"at": "at", "login": "account__login", "rule": "rule"}
 HEAD = (
     "at", "account", "login", "server", "plan", "phase", "version", "rule", "reason",
-    "decision", "decision_reason", "decided_by", "decided_at",
+    "positions", "calendar_revision", "mode", "decision", "decision_reason", "decided_by", "decided_at",
 )  # fmt: skip
 
 
@@ -156,5 +157,6 @@ def _cells(event: RiskEvent) -> tuple[str, ...]:
         event.at.isoformat(timespec="milliseconds"),
         account.public_id if account else "", account.login if account else "", account.server.name if account else "",
         phase.plan.name if phase else "", phase.name if phase else "", str(event.rule_set_version or ""),
-        event.rule, event.reason, *decided,
+        event.rule, event.reason, " ".join(positions_of(event)), str(event.detail.get("calendar_revision", "")), event.mode,
+        *decided,
     )  # fmt: skip

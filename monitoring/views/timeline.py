@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django.core.paginator import Page, Paginator
@@ -14,21 +15,25 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 from accounts.models import Account
+from accounts.permissions import may_watch_desk, role_of
 from accounts.templatetags import formats
 from accounts.views.exports import refusal
 from monitoring import replica
+from monitoring.engine.ruleset.sentences import CONSEQUENCES
 from monitoring.live.publish import EventRow
-from monitoring.models import Enforcement, RiskEvent
+from monitoring.models import Enforcement, FlagReview, RiskEvent
 from monitoring.objectives import EVENT_WORDS, OPERATOR_WORDS
 from monitoring.objectives.words import TITLES
 from monitoring.replica.query import unknown
 
 PER_PAGE = 25
+SHOWN_POSITIONS = 12
 FRESH = 500  # of the whole book, as many as a replica keeps
 EXPORT = (
     "at", "event", "rule", "floor", "measured", "room", "used", "operator", "consequence", "mode", "rule_set_version",
-    "reason", "enforcement", "equity_at_detection", "lowest_equity", "equity_after", "requested_at", "sent_at",
-    "accepted_at", "flat_at", "locked_at", "attempts", "last_error",
+    "reason", "also", "positions", "calendar_revision", "decision", "enforcement", "equity_at_detection",
+    "lowest_equity", "equity_after", "requested_at", "sent_at", "accepted_at", "flat_at", "locked_at", "attempts",
+    "last_error",
 )  # fmt: skip
 STEPS = (
     ("requested_at", "Requested"), ("sent_at", "Sent"), ("accepted_at", "Accepted"), ("flat_at", "Confirmed flat"),
@@ -52,6 +57,7 @@ def timeline(request: HttpRequest, account: Account, zone: str) -> dict[str, Any
         "complaint": _complaint(request),
         "kinds": [(name, EVENT_WORDS.get(name, name)) for name in _kinds(account)],
         "account_id": account.public_id,
+        "desk_user": may_watch_desk(role_of(request.user)),
     }
 
 
@@ -85,7 +91,7 @@ def _kinds(account: Account) -> list[str]:
 
 
 def _matching(account: Account, kind: str) -> QuerySet[RiskEvent]:
-    found = RiskEvent.objects.filter(account=account).order_by("-at", "-ingested_at", "-key")
+    found = RiskEvent.objects.filter(account=account).select_related("review__author").order_by("-at", "-ingested_at", "-key")
     return found.filter(event=kind) if kind else found
 
 
@@ -130,6 +136,7 @@ def _item(event: RiskEvent, proof: Enforcement | None, zone: str) -> dict[str, A
         "figures": _figures(event),
         "also": [TITLES.get(str(rule), str(rule)) for rule in event.also],
         "dry": event.mode == "dry_run",
+        "review": _review(event),
         "proof": _proof(proof) if proof else None,
     }
 
@@ -140,16 +147,50 @@ def _when(at: datetime, zone: str) -> dict[str, Any]:
 
 def _figures(event: RiskEvent) -> list[tuple[str, str]]:
     """Label and text of what the event rests on."""
+    if event.event == "target_reached":
+        return [("Closed profit", amount(event.measured)), ("Target", amount(event.floor))]
     operator = OPERATOR_WORDS.get(event.operator, event.operator)
     used = None if event.used is None else int(event.used * 10_000)
+    grave = event.event in {"violated", "breached"}
     pairs = (
         ("Measured", amount(event.measured)),
         ("Floor", amount(event.floor)),
         ("Breached when it", operator),
         ("Room", amount(event.room)),
         ("Used", replica.percent(used)),
+        ("Consequence", CONSEQUENCES.get(event.consequence, "") if grave else ""),
+        ("Positions", _some(positions_of(event))),
+        ("Calendar revision", str(event.detail.get("calendar_revision", ""))),
     )
     return [(label, text) for label, text in pairs if text not in {"", formats.NOTHING}]
+
+
+def positions_of(event: RiskEvent) -> list[str]:
+    """The positions that a violation is about."""
+    found = event.detail.get("positions", [])
+    return [str(one) for one in found] if isinstance(found, list) else []
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - SHOWN_POSITIONS
+    return ", ".join(names[:SHOWN_POSITIONS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _review(event: RiskEvent) -> dict[str, Any] | None:
+    """Whether a flagged violation waits for a person, or what he made of it, and where that is decided."""
+    if (event.event, event.consequence) != ("violated", "flag"):
+        return None
+    asked = {"account": event.account.public_id if event.account else "", "rule": event.rule}
+    review: FlagReview | None = getattr(event, "review", None)
+    if review is None:
+        return {"word": "Waits for a decision", "query": urlencode(asked)}
+    return {
+        "word": review.get_decision_display(),
+        "at": review.at,
+        "author": review.author.get_full_name() or review.author.get_username(),
+        "reason": review.reason,
+        "query": urlencode({"state": "all", **asked}),
+    }
 
 
 def _proof(proof: Enforcement) -> dict[str, Any]:
@@ -211,7 +252,14 @@ def _write(writer: Any, batch: list[RiskEvent]) -> Iterator[str]:
     proofs = _proofs(batch)
     for event in batch:
         proof = proofs.get(event.key)
-        own = {"enforcement": proof.state if proof else ""}
+        review: FlagReview | None = getattr(event, "review", None)
+        own = {
+            "enforcement": proof.state if proof else "",
+            "also": " ".join(str(rule) for rule in event.also),
+            "positions": " ".join(positions_of(event)),
+            "calendar_revision": str(event.detail.get("calendar_revision", "")),
+            "decision": review.decision if review else "",
+        }
         values = [own.get(name, getattr(event, name, getattr(proof, name, ""))) for name in EXPORT]
         yield writer.writerow([_plain(value) for value in values])
 
