@@ -118,7 +118,7 @@ class OverrideAsked(Asked):
     `ordinal` counts the plan's rules of that name from 0; the number after the last adds a rule.
     """
 
-    action: Literal["set", "exempt", "end"]
+    action: Literal["set", "exempt", "end"] = "set"
     accounts: Annotated[list[Name], Field(min_length=1, max_length=20_000)]
     rule: Annotated[str, Field(min_length=1, max_length=40)]
     ordinal: Annotated[int, Field(ge=0, le=100)] = 0

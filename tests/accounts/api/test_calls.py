@@ -86,9 +86,11 @@ def test_one_call_sets_and_ends_an_override_for_many(caller: Make) -> None:
     assert len(officer.get("/accounts/acc_1/overrides").json()) == 1
     again = officer.post("/overrides", {"action": "end", "accounts": ["acc_1"], "rule": "daily_loss", "reason": "x"})
     assert (again.status_code, paths(again)) == (409, ["acc_1"])
+    asked.pop("action")  # set is what is meant when nothing is said
+    assert officer.post("/overrides", {**asked, "reason": "once more"}).status_code == 200
     exempt = {"action": "exempt", "accounts": ["acc_2"], "rule": "profit_target", "reason": "a demonstration"}
     assert officer.post("/overrides", exempt).status_code == 200
-    assert AuditEntry.objects.filter(verb="override_set", actor_name="risk_officer").count() == 3
+    assert AuditEntry.objects.filter(verb="override_set", actor_name="risk_officer").count() == 5
 
 
 @pytest.mark.parametrize(
