@@ -35,6 +35,7 @@ from monitoring.engine.tape import (
     SetBack,
     Unwatch,
     Watch,
+    encode,
     limits_of,
 )
 from monitoring.live.recording.writer import EVERY, Writer
@@ -272,7 +273,7 @@ class Recording:
         log.info("recording_goes_on", shard=self.shard, lost=pause.lost)
         return True
 
-    def _put(self, day: date, entry: Line) -> None:
+    def _put(self, day: date, entry: Line | bytes) -> None:
         self.writer.put(day, entry)
 
     def _put_general(self, entry: Line) -> None:
@@ -297,7 +298,8 @@ class Recording:
             ts=self._now(), account_id=account.id, public_id=account.public_id, rules=name, version=rule_set.version,
             currency=rule_set.currency, initial_balance=money_text(state.initial_balance, rule_set.digits), state=state,
         )  # fmt: skip
-        self._put(self._day, entry)  # a dump shares nothing that changes: the thread may encode it
+        # Encoded at once: ten thousand states that wait would have Python look through all objects for garbage.
+        self._put(self._day, encode(entry))
 
     def _rulebook(self, day: date, rule_set: RuleSet) -> str:
         """The name of the rule set's limits; the document is told once a file."""

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 EVERY = 1.0  # seconds: what a kill -9 costs at most
 TEXT_BYTES = 1 << 20  # a member is written sooner than that if so much has come together
 LEVEL = 3
-Item = tuple[date, Line | None]  # None: nothing more of this day comes
+Item = tuple[date, Line | bytes | None]  # None: nothing more of this day comes
 
 
 class Writer:
@@ -48,7 +48,7 @@ class Writer:
         """Items that are not encoded yet."""
         return len(self.queue)
 
-    def put(self, day: date, entry: Line | None) -> None:
+    def put(self, day: date, entry: Line | bytes | None) -> None:
         """Hand over; never blocks."""
         self.queue.append((day, entry))
 
@@ -90,7 +90,7 @@ class Writer:
                 self._close(day)
                 continue
             text = self._texts.setdefault(day, bytearray())
-            text += encode(entry)
+            text += entry if isinstance(entry, bytes) else encode(entry)
             text += b"\n"
             self._unwritten += 1
             if len(text) >= TEXT_BYTES:
