@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from monitoring.views import lab
+from monitoring.views import apart, lab
 from monitoring.views.account import account, chart, release
 from monitoring.views.desk import desk, export
 from monitoring.views.feeds import feeds, switch
@@ -18,6 +18,8 @@ from monitoring.views.reviews import decide, reviews
 urlpatterns = [
     path("desk/", desk, name="desk"),
     path("desk/export.csv", export, name="desk-export"),
+    path("desk/apart/", apart.apart, name="desk-apart"),
+    path("overrides/preview/", apart.preview, name="override-preview"),
     path("accounts/<str:public_id>/", account, name="account"),
     path("accounts/<str:public_id>/chart.json", chart, name="account-chart"),
     path("accounts/<str:public_id>/reset/", reset, name="account-reset"),

@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from accounts.permissions import access_desk, gate
+from accounts.permissions import access_desk, gate, may_override
 from accounts.views.exports import harmless, refusal
 from monitoring import replica
 from monitoring.live.publish import AccountRow
@@ -57,6 +57,7 @@ def desk(request: HttpRequest) -> HttpResponse:
         "view": query.querystring(),
         "limit": WINDOW_LIMIT,
         "complaints": complaints,
+        "may_override": may_override(request.user),
     }
     if request.headers.get("HX-Request") and not request.headers.get("HX-History-Restore-Request"):
         return render(request, "monitoring/_desk.html", context)

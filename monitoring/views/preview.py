@@ -140,7 +140,7 @@ def context_of(request: HttpRequest, asked: Asked, form: PreviewFilterForm, *, w
         "filter_form": form,
         "sort": sort,
         "columns": _columns(asked, form, sort),
-        "page": Paginator([_shown(one) for one in rows], PER_PAGE).get_page(request.GET.get("page")),
+        "page": Paginator([shown(one) for one in rows], PER_PAGE).get_page(request.GET.get("page")),
         "list_query": _query(asked, form, sort),
         "live": bool(request.headers.get("HX-Request")),
     }
@@ -181,7 +181,7 @@ def _sorted(rows: list[Effect], sort: str) -> list[Effect]:
     return sorted(rows, key=lambda one: (keys[sort.lstrip("-")](one), one.login), reverse=sort.startswith("-"))
 
 
-def _shown(one: Effect) -> dict[str, Any]:
+def shown(one: Effect) -> dict[str, Any]:
     """A row as text."""
     return {
         "one": one,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from monitoring.whatif.apart import Wanted, effects_of_override
 from monitoring.whatif.effects import Compiler, Effect, Verdict, effects, effects_of_version
-from monitoring.whatif.sweep import PORTION, Sweep, SweepUnavailable, sweep
+from monitoring.whatif.sweep import PORTION, Sweep, SweepUnavailable, sweep, sweep_by
 
 __all__ = [
     "PORTION",
@@ -12,7 +13,10 @@ __all__ = [
     "Sweep",
     "SweepUnavailable",
     "Verdict",
+    "Wanted",
     "effects",
+    "effects_of_override",
     "effects_of_version",
     "sweep",
+    "sweep_by",
 ]

@@ -6,7 +6,7 @@ nothing would happen to are counted only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 
@@ -21,6 +21,7 @@ from monitoring.whatif.effects import Effect, Verdict, effects_of_version
 PORTION = 1000  # challenges: a fraction of a second
 KEPT_SECONDS = 600
 LOCK_SECONDS = 60
+Judge = Callable[[list[Challenge]], list[Effect]]
 _decode_rows = msgspec.msgpack.Decoder(list[Effect]).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -58,6 +59,17 @@ _decode = msgspec.msgpack.Decoder(Sweep).decode
 def sweep(
     key: str, challenges: QuerySet[Challenge], rule_set: RuleSet, *, anew: bool = False, portion: int = PORTION
 ) -> Sweep:
+    """The preview of another version after one more portion of it; see `sweep_by`."""
+
+    def judged(found: list[Challenge]) -> list[Effect]:
+        return effects_of_version(found, rule_set, datetime.now(UTC))
+
+    return sweep_by(key, challenges, judged, anew=anew, portion=portion)
+
+
+def sweep_by(
+    key: str, challenges: QuerySet[Challenge], judge: Judge, *, anew: bool = False, portion: int = PORTION
+) -> Sweep:
     """The preview of that key after one more portion of it; `anew` forgets what was found. Raises SweepUnavailable."""
     name = f"riskdesk:whatif:{key}"
     try:
@@ -67,7 +79,7 @@ def sweep(
             packed = None if anew else client.get(name)
             found = _decode(packed) if isinstance(packed, bytes) else _begin(challenges)
             if not found.finished:
-                advance(found, challenges, rule_set, portion)
+                advance(found, challenges, judge, portion)
                 rows, found.rows = found.rows, []
                 if rows:
                     client.append(f"{name}:rows:{found.began.timestamp()}", _frame(rows))
@@ -80,10 +92,10 @@ def sweep(
     return found
 
 
-def advance(found: Sweep, challenges: QuerySet[Challenge], rule_set: RuleSet, portion: int) -> None:
+def advance(found: Sweep, challenges: QuerySet[Challenge], judge: Judge, portion: int) -> None:
     """Compute the next portion into the sweep; its `rows` are that portion's."""
     next_ones = list(challenges.filter(pk__gt=found.last).order_by("pk")[:portion])
-    computed = effects_of_version(next_ones, rule_set, datetime.now(UTC)) if next_ones else []
+    computed = judge(next_ones) if next_ones else []
     found.done += len(next_ones)
     found.last = next_ones[-1].pk if next_ones else found.last
     found.finished = len(next_ones) < portion

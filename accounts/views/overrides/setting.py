@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
@@ -27,6 +28,7 @@ from monitoring.engine.ruleset import RuleSetError, parse_rule_set
 WRONG, CONFLICT = 422, 409
 MOST_NAMED = 20_000
 SHOWN_PLANS = 20
+NAMED_IN_ADDRESS = 50  # more are sent by POST: an address has no room for them
 Errors = list[tuple[str, str]]
 
 
@@ -38,6 +40,7 @@ def new(request: HttpRequest) -> HttpResponse:
     accounts, errors = named_accounts(" ".join(asked.getlist("account")))
     rule, ordinal = asked.get("rule", ""), asked.get("ordinal", "0")
     challenges = _challenges(accounts)
+    chosen = asked.get("do") == "choose"
     if rule not in RULES or not ordinal.isdecimal() or len(ordinal) > 2 or errors or not challenges:
         if rule and rule not in RULES:
             errors.append(("rule", f"There is no rule {rule:.40}."))
@@ -45,9 +48,36 @@ def new(request: HttpRequest) -> HttpResponse:
             errors.append(("account", "None of these accounts has a running challenge."))
         context = _choosing(request, asked, challenges, errors)
         return render(request, "accounts/overrides/choose.html", context, status=WRONG if errors else 200)
-    if request.method != "POST":
+    if request.method != "POST" or chosen:
         return render(request, "accounts/overrides/new.html", _context(request, challenges, rule, int(ordinal)))
     return _sent(request, challenges, accounts, rule, int(ordinal))
+
+
+def choose_for(request: HttpRequest, public_ids: Collection[str], shown: str, way_back: str) -> HttpResponse:
+    """The choice of a rule for accounts that another page chose; `shown` says which. Those that cannot have one are told."""
+    challenges = _challenges(list(Account.objects.filter(public_id__in=public_ids)))
+    ids = [challenge.account.public_id for challenge in challenges]
+    asked = QueryDict(mutable=True)
+    asked.update({"account": " ".join(ids), "next": way_back})
+    errors = [] if ids else [("account", "None of these accounts has a running challenge.")]
+    context = _choosing(request, asked, challenges, errors)
+    context |= {"many": True, "shown": shown, "left_out": len(public_ids) - len(ids)}
+    return render(request, "accounts/overrides/choose.html", context, status=200 if ids else CONFLICT)
+
+
+def wanted_of(request: HttpRequest) -> tuple[list[Challenge], str, int, dict[str, Any] | None, Errors]:
+    """What a sent form asks for: the running challenges, rule, ordinal, what holds instead (None: nothing), what is wrong."""
+    rule, ordinal = request.POST.get("rule", ""), request.POST.get("ordinal", "0")
+    accounts, errors = named_accounts(" ".join(request.POST.getlist("account")))
+    if rule not in RULES or not ordinal.isdecimal() or len(ordinal) > 2:
+        errors.append(("rule", f"There is no rule {rule:.40} number {ordinal:.10}."))
+        return [], "", 0, None, errors
+    if request.POST.get("mode") == "off":
+        return _challenges(accounts), rule, int(ordinal), None, errors
+    replacement = document_of(request.POST)["rules"][:1]
+    if not replacement:
+        errors.append(("replacement", "Say what holds instead."))
+    return _challenges(accounts), rule, int(ordinal), dict(replacement[0]) if replacement else None, errors
 
 
 def named_accounts(text: str) -> tuple[list[Account], Errors]:
@@ -126,6 +156,7 @@ def _choosing(request: HttpRequest, asked: Any, challenges: list[Challenge], err
         "rule": asked.get("rule", ""),
         "errors": errors,
         "next": asked.get("next", ""),
+        "many": len(challenges) > NAMED_IN_ADDRESS,
     }
 
 
@@ -141,6 +172,7 @@ def _context(
     planned = Counter(_planned(challenge, rule, ordinal) for challenge in challenges)
     return {
         "challenges": challenges,
+        "many": len(challenges) > NAMED_IN_ADDRESS,
         "account_ids": " ".join(challenge.account.public_id for challenge in challenges),
         "title": RULES[rule][0],
         "rule": rule,
