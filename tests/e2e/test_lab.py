@@ -41,9 +41,7 @@ def worker(web: Any, tmp_path: Path) -> Iterator[Start]:
             sys.executable, "-m", "celery", "-A", "riskdesk", "worker", "-Q", "jobs", "--pool", "solo", "-n", "lab@%h",
             "--without-gossip", "--without-mingle",
         ]  # fmt: skip
-        started.append(
-            subprocess.Popen(command, cwd=ROOT, env=web.env, stdout=log, stderr=log, start_new_session=True)
-        )
+        started.append(subprocess.Popen(command, cwd=ROOT, env=web.env, stdout=log, stderr=log, start_new_session=True))
         return started[-1]
 
     yield start
