@@ -9,7 +9,6 @@ from django.core.validators import validate_slug
 
 from accounts.forms import ListForm
 
-RESERVED = frozenset({"new", "presets"})  # addresses below /plans/
 REASON_LENGTH = 500
 
 
@@ -70,15 +69,6 @@ class NewPlanForm(NameForm):
         field = self.fields["preset"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [("", "One empty phase"), *presets]
-
-    def clean_slug(self) -> str:
-        """Not an address of the pages themselves."""
-        slug: str = self.cleaned_data["slug"]
-        if slug in RESERVED:
-            raise forms.ValidationError(
-                "“%(slug)s” is an address of these pages; choose another.", params={"slug": slug}
-            )
-        return slug
 
 
 class NewPhaseForm(NameForm):

@@ -19,6 +19,7 @@ from accounts.plans.versions import add_version, target
 from accounts.refusals import Complaint, reason_errors, text_errors
 
 MOST_PHASES = 20
+RESERVED = frozenset({"new", "presets"})  # addresses below /plans/
 _SLUG = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 
 
@@ -37,6 +38,8 @@ def create_plan(
     PlanError lists everything that is wrong, by path ("slug", "phases[0].rules[2].lots").
     """
     errors = slug_errors("slug", slug) + text_errors("name", name, longest=120)
+    if slug in RESERVED:
+        errors.append(("slug", f"must not be {slug}: that is an address of the pages of plans"))
     errors += _phases_errors(phases)
     if errors:
         raise PlanError(errors)
