@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from monitoring.engine.events import Event, EventKind
 from monitoring.engine.rules.band import settle_band
@@ -13,8 +14,11 @@ from monitoring.engine.rules.others import reschedule, settle
 from monitoring.engine.rules.timers import advance
 from monitoring.engine.rules.verdicts import judge_losses
 from monitoring.engine.ruleset import RuleSet
-from monitoring.engine.ruleset.model import StopLossRequired
+from monitoring.engine.ruleset.model import OtherRule, StopLossRequired
 from monitoring.engine.snapshot import Account, Snapshot, adapt
+
+Others = tuple[OtherRule, ...]
+_compared: list[Any] = [(), (), True]  # the two that were compared last, and whether they were equal
 
 
 def change_rules(snapshot: Snapshot, account_id: str, rule_set: RuleSet, at: datetime) -> list[Event]:
@@ -30,11 +34,16 @@ def change_rules(snapshot: Snapshot, account_id: str, rule_set: RuleSet, at: dat
         account.judge_by(rule_set)
         state.rule_set_version = rule_set.version
         return events
+    judged = not state.pending and _judged_alike(account.rule_set, rule_set)
     known = {memory.of for memory in state.others}
     adapt(state, rule_set, risk_equity(account, state), at)
     account.judge_by(rule_set)
-    _look_for_stops(account, known)
-    events += _judge_anew(account, at)
+    if judged:
+        state.pending = False  # the other rules have said what they have to say of all that is known
+        events += _judge_losses_anew(account, at)
+    else:
+        _look_for_stops(account, known)
+        events += _judge_anew(account, at)
     if account.state.pending:
         reschedule(account, at)
     settle_band(account)
@@ -45,6 +54,29 @@ def _look_for_stops(account: Account, known: set[str]) -> None:
     for rule, memory in zip(account.rule_set.others, account.state.others, strict=True):
         if isinstance(rule, StopLossRequired) and memory.of not in known:
             await_stops(account, rule, memory)
+
+
+def _judged_alike(old: RuleSet, new: RuleSet) -> bool:
+    """Whether two rule sets differ in their loss rules alone: most changes do, and concern thousands of accounts."""
+    return (
+        _same(old.others, new.others)
+        and (old.reset, old.trading_week, old.count_credit, old.adjust, old.stale_after, old.fresh_for)
+        == (new.reset, new.trading_week, new.count_credit, new.adjust, new.stale_after, new.fresh_for)
+    )  # fmt: skip
+
+
+def _same(old: Others, new: Others) -> bool:
+    """Compare the other rules of two rule sets; the answer is kept, for many accounts ask about the same two."""
+    if _compared[0] is not old or _compared[1] is not new:
+        _compared[:] = old, new, old == new
+    return bool(_compared[2])
+
+
+def _judge_losses_anew(account: Account, at: datetime) -> list[Event]:
+    """As `_judge_anew`, where only the loss rules are others."""
+    if account.figures is None or not may_judge_at(account, at):
+        return []
+    return judge_losses(account, at)
 
 
 def _judge_anew(account: Account, at: datetime) -> list[Event]:

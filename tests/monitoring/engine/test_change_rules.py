@@ -111,7 +111,7 @@ def test_a_new_intraday_peak_is_the_higher_of_the_days_start_and_now() -> None:
         change(desk, PEAK)
         assert desk.account.state.peak == peak
         desk.update(equity + 3000)
-        assert desk.account.state.peak == max(peak, (equity + 3000) * 100), "from now on it is tracked"
+        assert desk.account.flush().peak == max(peak, (equity + 3000) * 100), "from now on it is tracked"
 
 
 def test_with_another_reset_the_day_ends_at_the_first_new_one() -> None:
@@ -183,3 +183,16 @@ def test_a_checkpoint_of_other_rules_goes_on_under_these() -> None:
     assert desk.account.high_water == 10400000
     close_position(desk, "p2")
     assert desk.account.state.generation == 1
+
+
+def test_where_only_a_loss_rule_changes_the_others_have_nothing_new_to_say() -> None:
+    """What was told stays told, what is open stays open, and the loss rule is judged at once."""
+    number = NUMBER | {"positions": 1, "consequence": "flag"}
+    desk = running(DAILY, number)
+    told = [*open_position(desk, "p1"), *open_position(desk, "p2")]
+    assert kinds(told) == ["violated"]
+    episodes = [memory.episode for memory in desk.account.state.others]
+    desk.update(96500)
+    assert change(desk, DAILY | {"amount": {"percent": "3", "of": "initial"}}, number) == ["breached"]
+    assert [memory.episode for memory in desk.account.state.others] == episodes
+    assert not desk.account.state.pending
