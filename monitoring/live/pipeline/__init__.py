@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -88,6 +89,8 @@ class Pipeline:
         self.on_link: Callable[[Link], None] | None = None
         self.tape: Tape | None = None  # told of everything that changes the snapshot, in its order
         self._kept_back = False
+        self.idle = asyncio.Event()  # nothing has to be done before rows are made
+        self.idle.set()
         self.symbols: Mapping[str, str] = {}  # the server's raw names and their base names, as delivered
         self.on_rules: Callable[[Entry], None] | None = None  # told of each account whose rules are new or others
         self.told_there = ToldThere()
@@ -240,6 +243,15 @@ class Pipeline:
             entry.rule_set, public_id=entry.public_id, login=entry.login, server=entry.server, trader=entry.trader,
             trader_id=entry.trader_id, plan=entry.plan, phase=entry.phase,
         )  # fmt: skip
+
+    @contextmanager
+    def before_publishing(self) -> Iterator[None]:
+        """Work inside is done before rows are made: to be judged comes before to be shown."""
+        self.idle.clear()
+        try:
+            yield
+        finally:
+            self.idle.set()
 
     def write_quiet(self, limit: int) -> bool:
         """Write up to `limit` of the events put aside; whether more wait."""

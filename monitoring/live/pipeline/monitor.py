@@ -26,6 +26,7 @@ from monitoring.live.pipeline import Marks, Pipeline
 from monitoring.live.pipeline.adoption import Adoption
 from monitoring.live.pipeline.collect import Collector, server_row
 from monitoring.live.pipeline.listener import Listener
+from monitoring.live.pipeline.portions import keep_memory
 from monitoring.live.pipeline.recovery import RECORDED, Memory, RecordedRecord, recordable
 from monitoring.live.pipeline.roster import Roster
 from monitoring.live.pipeline.second_line import SecondLine
@@ -226,6 +227,7 @@ class Monitor:
             if (now_seen := self._known_accounts()) != seen:  # ten thousand adoptions take their time
                 seen, deadline = now_seen, time.monotonic() + FIRST_SYNC
         self.enforcer.sweep()
+        keep_memory()
         self.ready = True
         accounts = len(self.pipeline.snapshot.accounts)
         log.info("ready", shard=self.setup.shard, accounts=accounts, mode=self.pipeline.mode)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 import structlog
 from django.db import DatabaseError
 
 from monitoring.live.pipeline import Pipeline
-from monitoring.live.pipeline.portions import breathe
+from monitoring.live.pipeline.portions import breathe, keep_memory
 from monitoring.live.pipeline.recovery import Memory, from_row
 from monitoring.live.rulesets import Book, Entry
 
 log = structlog.get_logger(__name__)
+MANY = 500  # accounts changed at once
+PORTION_S = 0.002  # of a change of many accounts' rules: a frame waits no longer, and the change is soon in force
 
 
 class Roster:
@@ -86,12 +88,15 @@ class Roster:
         if market is not None:
             self.pipeline.set_market(market)
 
-    async def _apply(self, entries: Iterable[Entry]) -> None:
+    async def _apply(self, entries: Collection[Entry]) -> None:
         """Take over what changed, in portions: meanwhile frames come in and are judged by what holds for each."""
         held = time.perf_counter()
-        for entry in entries:
-            self._take_over(entry)
-            held = await breathe(held)
+        with self.pipeline.before_publishing():
+            for entry in entries:
+                self._take_over(entry)
+                held = await breathe(held, PORTION_S)
+        if len(entries) >= MANY:
+            keep_memory()
 
     def _take_over(self, entry: Entry) -> None:
         """New accounts and challenges, other rules, reviews that ended, owners."""
