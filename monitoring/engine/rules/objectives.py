@@ -78,7 +78,8 @@ def closed(account: Account, closed: ClosedPosition, at: datetime) -> None:
     """Note that a position, or a part of it, was closed at `at`; called before it leaves `account.positions`."""
     held = account.positions.get(closed.id)
     since = held.open_time if held is not None and held.open_time is not None else closed.open_time
-    if since is None:
+    created = account.state.created_at
+    if since is None or (created is not None and since < created):
         return
     day = day_at(account, at)
     if day_at(account, since) == day and not _before_challenge(account, day):
@@ -144,16 +145,17 @@ def on_update(account: Account, at: datetime, *, breached: bool = False) -> tupl
     return reached, findings
 
 
-def due(account: Account) -> datetime | None:
-    """Return when time alone acts on an objective next; in the past: it was not judged when it was due.
+def due(account: Account, after: datetime | None = None) -> datetime | None:
+    """Return when time alone acts on an objective first; in the past: it was not judged when it was due.
 
-    A pause may end before the instant comes, so that it is told while the rule still sleeps.
+    `after`: leave out what is due up to then. A pause may end before the instant comes, so that it is told while the
+    rule still sleeps.
     """
     state = account.state
     if state.review or state.verdict_held or state.breach is not None:
         return None
     instants = (_due_of(account, rule, memory) for rule, memory in pairs(account))
-    return min((instant for instant in instants if instant is not None), default=None)
+    return min((at for at in instants if at is not None and (after is None or at > after)), default=None)
 
 
 def on_due(account: Account, instant: datetime) -> list[Finding]:

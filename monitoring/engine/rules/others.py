@@ -106,8 +106,8 @@ def reschedule(account: Account, after: datetime) -> None:
     state = account.state
     state.due = None
     if state.breach is None and account.rule_set.others:
-        calls = [call for call in (next_call(account, after), objectives.due(account)) if call is not None]
-        state.due = min((call for call in calls if call > after), default=None)
+        calls = (next_call(account, after), objectives.due(account, after))
+        state.due = min((call for call in calls if call is not None), default=None)
     account.set_alarm()
 
 

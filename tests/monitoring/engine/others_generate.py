@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from tests.monitoring.engine.oracle import day_at
 from tests.monitoring.engine.others_documents import NAMES, ZONES, draw_document
 
 STARTS = ("2026-03-26T12:00", "2026-03-07T03:00", "2026-10-22T20:00", "2026-10-31T09:00", "2026-06-10T09:00",
@@ -60,6 +61,9 @@ class Story:
         self.seq = self.made = self.revision = 0
         self.status = "connected"
         self.held = False
+        self.day: date | None = None
+        self.start = 0.0  # closed profit when the day began
+        self.results: list[float] = []  # of the days that have ended
         self.sent: list[dict[str, Any]] = []
         self.news: list[dict[str, Any]] = []
         self.holidays: list[dict[str, Any]] = []
@@ -75,13 +79,15 @@ class Story:
         words, weights = list(ACTIONS), list(ACTIONS.values())
         while len(self.sent) < length:
             action = self.rng.choices(words, weights)[0]
-            self.pass_time()
+            if self.pass_time() and self.rng.random() < 0.6:  # at an instant that matters, rather something sharp
+                action = self.rng.choice(("open", "close", "part", "clock", "update"))
             getattr(self, "review" if self.held and self.rng.random() < 0.1 else action)()
         return Day(self.document, created, self.sent)
 
     # -- time
 
-    def pass_time(self) -> None:
+    def pass_time(self) -> bool:
+        """Let time pass; whether it came to an instant that matters."""
         roll = self.rng.random()
         if roll < 0.45:
             self.now += timedelta(milliseconds=self.rng.choice((1, 10, 200, 1000, 4000, 15000)))
@@ -93,6 +99,7 @@ class Story:
             self.now += timedelta(minutes=self.rng.choice((5, 30, 120, 420)))
         else:
             self.now += timedelta(hours=self.rng.choice((20, 24, 48, 70)))
+        return 0.60 <= roll < 0.90
 
     def approach(self) -> None:
         """Go to an instant that matters, most often with fresh figures just before it."""
@@ -124,6 +131,8 @@ class Story:
                     at = datetime.fromisoformat(news["at"])
                     yield at - timedelta(minutes=rule["before_minutes"])
                     yield at + timedelta(minutes=rule["after_minutes"])
+                    if hours := rule.get("exempt_if_opened_before_hours"):
+                        yield at - timedelta(hours=hours)
             elif rule["rule"] == "stop_loss_required":
                 for position in self.positions.values():
                     yield position["opened"] + timedelta(seconds=rule["within_seconds"])
@@ -171,24 +180,35 @@ class Story:
         self.send("account_update", self.figures())
 
     def profits(self) -> list[float]:
-        """Closed profits around targets, thresholds and shares, and some that are nothing special."""
-        found = [-300.0, 0.0, 250.0, 1000.0, self.rng.randrange(-2000, 4000) / 4, self.balance - self.size - self.moved]
-        now = found[-1]
+        """Closed profits: half the time right at targets, thresholds and shares, else nothing special."""
+        now = self.balance - self.size - self.moved
+        day = day_at(self.now, self.document)
+        if day != self.day:
+            self.day, self.results, self.start = day, [*self.results, now - self.start], now
+        sharp = list(self.sharp())
+        if sharp and self.rng.random() < 0.5:
+            return sharp
+        return [-300.0, 0.0, 250.0, 1000.0, self.rng.randrange(-2000, 4000) / 4, now, self.start]
+
+    def sharp(self) -> Iterator[float]:
         for rule in self.document["rules"]:
             if rule["rule"] == "profit_target":
                 amount = rule["amount"]
                 goal = float(amount.get("fixed") or float(amount["percent"]) * self.size / 100)
-                found += [goal, goal - 0.01, goal + 0.01, goal + 700]
+                yield from (goal, goal - 0.01, goal + 0.01, goal + 700)
             elif rule.get("threshold"):
                 step = float(rule["threshold"]) * self.size
-                found += [now + step, now + step - 0.01, now - step, now - step + 0.01]
-            elif rule["rule"] == "consistency" and now > 0:
-                found += [now / (1 - float(rule["best_day_share"])), now * 2, now * 1.5, now + 0.01]
-        return found
+                yield from (self.start + step, self.start + step - 0.01, self.start - step, self.start - step + 0.01)
+            elif rule["rule"] == "consistency":
+                share, best = float(rule["best_day_share"]), max([0.0, *self.results])
+                running = self.start * share / (1 - share)  # as much on the running day as its share allows
+                yield from (best / share, best / share - 0.01, self.start + running, self.start + running + 0.01)
 
     def open(self, *, lost: bool = False) -> None:
         ident = f"p{len(self.sent)}" if self.rng.random() < 0.97 or not self.positions else next(iter(self.positions))
-        opened = self.now - timedelta(milliseconds=self.rng.choice((0, 0, 0, 1, 100, 900, 90_000)) if self.timed else 0)
+        opened = self.now - timedelta(
+            milliseconds=self.rng.choice((0, 0, 0, 0, 1, 100, 900, 90_000)) if self.timed else 0
+        )
         if ident in self.positions:  # told twice
             opened = self.positions[ident]["opened"]
         position = {"id": ident, "symbol": self.rng.choice(NAMES), "type": self.rng.choice(("BUY", "SELL")),

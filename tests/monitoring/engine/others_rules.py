@@ -148,7 +148,8 @@ class Book(Verdicts):
 
     def find_inactivity(self, index: int, rule: Rule, moment: Moment) -> Iterator[Found]:
         due = self.idle_until(rule)
-        over = due < moment.at if moment.reset else due <= moment.at
+        slept = self.consequence(index) == "pause"  # what a pause slept through comes at the reset that ends it
+        over = slept and due < moment.at if moment.reset else due <= moment.at
         if over and self.once(index, self.spell):
             yield Found(index)
 
