@@ -193,7 +193,7 @@ def _late(account: Account, rule: FlatBy, memory: OtherMemory, at: datetime) -> 
         return []
     name = _clock(deadline.at)
     first = memory.deadline != name
-    known = () if first else memory.told
+    known = frozenset() if first else frozenset(memory.told)
     late = tuple(ident for ident in account.positions if ident not in known)
     if not late:
         return []

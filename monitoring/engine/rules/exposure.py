@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 
 from monitoring.engine.market import lot_units, lots_text
-from monitoring.engine.messages import Position
 from monitoring.engine.rules.findings import Finding
 from monitoring.engine.ruleset.model import MaxLotsPerPosition, MaxLotsTotal, MaxPositions, OtherRule, RuleSet, Symbols
 from monitoring.engine.snapshot import Account, OtherMemory
@@ -65,10 +64,11 @@ def _per_position(
     account: Account, rule: MaxLotsPerPosition, memory: OtherMemory, at: datetime, lots: Mapping[str, int]
 ) -> list[Finding]:
     above = [ident for ident, units in lots.items() if units > rule.lots]
-    memory.told = [ident for ident in memory.told if ident in above]
+    known = set(memory.told).intersection(above)
+    memory.told = [ident for ident in memory.told if ident in known]
     findings = []
     for ident in above:
-        if ident in memory.told or sleeps(account, rule):
+        if ident in known or sleeps(account, rule):
             continue
         memory.told.append(ident)
         memory.episode += 1
@@ -89,13 +89,12 @@ def _total(
         memory.open = False
         return []
 
-    def kept(left: Sequence[Position]) -> bool:
-        still = {position.id: lots[position.id] for position in left}
-        return (sum(still.values()) if rule.count == "gross" else _net(account, still)) <= rule.lots
+    def shares() -> dict[str, tuple[str, int]]:
+        return {ident: ("", units) for ident, units in lots.items()} if rule.count == "gross" else _legs(account, lots)
 
     words = "in all open positions" if rule.count == "gross" else "net of hedged positions, each symbol by itself"
     reason = f"{lots_text(held)} lots are open {words}: {lots_text(rule.lots)} are allowed"
-    return _above(account, rule, memory, at, reason, kept)
+    return _above(account, rule, memory, at, reason, rule.lots, shares)
 
 
 def _number(account: Account, rule: MaxPositions, memory: OtherMemory, at: datetime) -> list[Finding]:
@@ -104,7 +103,7 @@ def _number(account: Account, rule: MaxPositions, memory: OtherMemory, at: datet
         memory.open = False
         return []
     reason = f"{held} positions are open: {rule.positions} are allowed"
-    return _above(account, rule, memory, at, reason, lambda left: len(left) <= rule.positions)
+    return _above(account, rule, memory, at, reason, rule.positions, lambda: dict.fromkeys(account.positions, ("", 1)))
 
 
 def _above(
@@ -113,14 +112,15 @@ def _above(
     memory: OtherMemory,
     at: datetime,
     reason: str,
-    kept: Callable[[Sequence[Position]], bool],
+    limit: int,
+    shares: Callable[[], Mapping[str, tuple[str, int]]],
 ) -> list[Finding]:
     """Tell a limit that an account is above once; while it lasts, `close` goes on with what is opened on top."""
     if sleeps(account, rule):
         return []
     if memory.open and rule.consequence != "close":
         return []
-    excess = _newest_above(account, kept)
+    excess = _newest_above(account, limit, shares())
     if memory.open:
         for ident in excess:
             account.state.closing.setdefault(ident, memory.key)
@@ -130,25 +130,46 @@ def _above(
     return [Finding(rule, memory, at, str(memory.episode), reason, excess)]
 
 
-def _newest_above(account: Account, kept: Callable[[Sequence[Position]], bool]) -> tuple[str, ...]:
-    """Return the newest positions, as many as it takes to be within the limit without them."""
-    left = sorted(account.positions.values(), key=lambda position: (position.open_time or _LONG_AGO, position.id))
+def _newest_above(account: Account, limit: int, shares: Mapping[str, tuple[str, int]]) -> tuple[str, ...]:
+    """Return the newest positions, as many as it takes to be within the limit without them.
+
+    `shares`: what each position adds to which of the sums whose absolute values, taken together, the limit is on.
+    """
+    sums: dict[str, int] = {}
+    for name, units in shares.values():
+        sums[name] = sums.get(name, 0) + units
+    held = sum(map(abs, sums.values()))
     excess = []
-    while left and not kept(left):
-        excess.append(left.pop().id)
+    newest = sorted(
+        account.positions.values(), key=lambda position: (position.open_time or _LONG_AGO, position.id), reverse=True
+    )
+    for position in newest:
+        if held <= limit:
+            break
+        name, units = shares[position.id]
+        held += abs(sums[name] - units) - abs(sums[name])
+        sums[name] -= units
+        excess.append(position.id)
     return tuple(excess)
 
 
 def _net(account: Account, lots: Mapping[str, int]) -> int:
     """Return the absolute differences of bought and sold lots, summed over the symbols."""
-    raw: dict[str, int] = {}
-    for ident, units in lots.items():
-        position = account.positions[ident]
-        signed = -units if position.type in _SOLD else units
-        raw[position.symbol] = raw.get(position.symbol, 0) + signed
-    known, almanac = known_names(account.rule_set), account.owner.almanac
     net: dict[str, int] = {}
-    for symbol, units in raw.items():
-        name = almanac.base_name(symbol, known) or symbol
+    for name, units in _legs(account, lots).values():
         net[name] = net.get(name, 0) + units
     return sum(map(abs, net.values()))
+
+
+def _legs(account: Account, lots: Mapping[str, int]) -> dict[str, tuple[str, int]]:
+    """Return each position's base name (the raw one where there is none) and its lots, those sold below zero."""
+    known, almanac = known_names(account.rule_set), account.owner.almanac
+    names: dict[str, str] = {}
+    legs = {}
+    for ident, units in lots.items():
+        position = account.positions[ident]
+        name = names.get(position.symbol)
+        if name is None:
+            name = names[position.symbol] = almanac.base_name(position.symbol, known) or position.symbol
+        legs[ident] = name, -units if position.type in _SOLD else units
+    return legs

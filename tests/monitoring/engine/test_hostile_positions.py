@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from monitoring.engine.messages import Market, NewsEvent
 from monitoring.engine.rules.standings import standings
-from tests.monitoring.engine.conftest import kinds
+from tests.monitoring.engine.conftest import Desk, kinds
 from tests.monitoring.engine.trade import close_position, desk_of, open_position
 
 STOP: dict[str, Any] = {"rule": "stop_loss_required", "within_seconds": 60}
@@ -45,3 +46,35 @@ def test_a_closing_at_no_possible_time_was_when_its_frame_says(told: datetime) -
     desk.now = news.at
     assert kinds(close_position(desk, "p1", told, opened=told)) == ["violated"]
     assert [s.value for s in standings(desk.account, desk.now) if s.rule == DAYS["rule"]] == ["1 trading day"]
+
+
+def calls_of_a_frame(desk: Desk, name: str) -> int:
+    """How many functions one more position makes the engine call."""
+    calls = 0
+
+    def count(frame: object, event: str, arg: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        open_position(desk, name)
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+def test_a_position_more_costs_in_proportion_to_those_that_are_open() -> None:
+    """Who opens hundreds must not stop the one writer, which judges everybody."""
+    net = {"rule": "max_lots_total", "lots": "1", "count": "net", "consequence": "close"}
+    number = {"rule": "max_positions", "positions": 1, "consequence": "close"}
+    desk = desk_of(net, number, {"rule": "max_lots_per_position", "lots": "0.1"})
+    desk.update(100000.0)
+    costs = []
+    for many in (50, 200):
+        for opened in range(len(desk.account.positions), many):
+            open_position(desk, f"p{opened}", volume=0.5)
+        costs.append(calls_of_a_frame(desk, f"p{many}"))
+    assert costs[1] < 6 * costs[0], costs
+    assert len(desk.account.state.closing) == 200
