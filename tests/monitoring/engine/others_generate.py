@@ -32,9 +32,9 @@ class Day(NamedTuple):
     frames: list[dict[str, Any]]
 
 
-def draw_day(seed: int, length: int = 120) -> Day:
-    """Return the story of a seed."""
-    return Story(random.Random(seed)).tell(length)
+def draw_day(seed: int, length: int = 120, *, lags: bool = True) -> Day:
+    """Return the story of a seed; `lags`: now and then a frame bears an earlier time than the one before it."""
+    return Story(random.Random(seed), lags=lags).tell(length)
 
 
 def text(at: datetime) -> str:
@@ -45,8 +45,8 @@ def text(at: datetime) -> str:
 class Story:
     """The truth of an account at its upstream, and what is sent of it."""
 
-    def __init__(self, rng: random.Random) -> None:
-        self.rng = rng
+    def __init__(self, rng: random.Random, *, lags: bool = True) -> None:
+        self.rng, self.lags = rng, lags
         self.document = draw_document(rng)
         start = datetime.fromisoformat(rng.choice(STARTS)).replace(tzinfo=UTC)
         self.now = start + timedelta(minutes=rng.randrange(600))
@@ -158,7 +158,7 @@ class Story:
         if self.numbered:
             self.seq += 1
             frame["seq"] = self.seq
-            if self.rng.random() < 0.05:  # it lagged behind
+            if self.rng.random() < 0.05 and self.lags:
                 frame["ts"] = text(self.now - timedelta(milliseconds=self.rng.choice((1, 150, 1900))))
         elif self.rng.random() < 0.5:
             self.made += 1
