@@ -5,27 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Router
 from ninja.errors import HttpError, Throttled, ValidationError
 
-from accounts.api import ROUTERS, Bearer, Sparingly
-from accounts.api.shapes import Problem
+from accounts.api import ROUTERS, Bearer, Sparingly, StrictJson
 from accounts.permissions import AccessRefused, access_was_refused, gate
-from accounts.refusals import SHOWN, Refusal
+from accounts.refusals import Refusal
+from monitoring.engine.ruleset import RuleSetError
+from riskdesk.problems import problem
 
 VERSION = "v1"
-TITLES = {
-    400: "Bad request",
-    401: "No token that holds",
-    403: "Not allowed",
-    404: "Not found",
-    409: "Not as things stand",
-    413: "Too large",
-    415: "Another content type",
-    422: "Not valid",
-    429: "Too many requests",
-}
 DESCRIPTION = (
     "The book of RiskDesk for the firm's other systems. Send `Authorization: Bearer rdk_…`; a token acts with the role "
     "of its user. What is not done is answered as `application/problem+json` with the path of every field concerned."
@@ -39,6 +30,7 @@ api = NinjaAPI(
     docs_url=None,
     auth=Bearer(),
     throttle=Sparingly(),
+    parser=StrictJson(),
     urls_namespace="api-v1",
 )
 for prefix, router in ROUTERS:
@@ -60,17 +52,6 @@ def no_such_address(request: HttpRequest, rest: str) -> None:
 
 
 api.add_router("", unknown)  # last: the first route that fits answers
-
-
-def problem(
-    status: int, detail: str, errors: Iterable[tuple[str, str]] = (), headers: dict[str, str] | None = None
-) -> HttpResponse:
-    """Why it was not done, as application/problem+json."""
-    shown = [{"path": path, "message": message} for path, message in list(errors)[:SHOWN]]
-    body = Problem.model_validate(
-        {"title": TITLES.get(status, "Not done"), "status": status, "detail": detail, "errors": shown}
-    )
-    return JsonResponse(body.model_dump(), status=status, content_type="application/problem+json", headers=headers)
 
 
 @api.exception_handler(Refusal)
@@ -106,11 +87,25 @@ def too_often(request: HttpRequest, error: Throttled) -> HttpResponse:
     return problem(429, f"Too many requests: wait {wait} s.", headers={"Retry-After": str(wait)})
 
 
+@api.exception_handler(RequestDataTooBig)
+def too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    """More than a request may carry."""
+    return problem(413, "The body is too large: send it in parts.")
+
+
 @api.exception_handler(HttpError)
 def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     """The rest: no token, no JSON, another content type."""
     headers = {"WWW-Authenticate": "Bearer"} if error.status_code == 401 else None
+    if isinstance(error.__cause__, RuleSetError):  # what the parser said, in the words of `replay` and of the forms
+        return _not_read(error.__cause__)
     return problem(error.status_code, str(error), headers=headers)
+
+
+def _not_read(error: RuleSetError) -> HttpResponse:
+    """A body that is no JSON object is a 400; one that repeats a key or names no number has it at its path: 422."""
+    said = "; ".join(f"{path}: {message}" if path else message for path, message in error.errors)
+    return problem(422 if any(path for path, _ in error.errors) else 400, said[:1000], error.errors)
 
 
 def _path(loc: Iterable[Any]) -> str:

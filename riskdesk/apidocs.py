@@ -14,7 +14,8 @@ from ninja.errors import HttpError
 from accounts.api import Bearer
 from accounts.api.shapes import Problem
 from accounts.permissions import access_api_docs, gate, may_give_tokens
-from riskdesk.api import TITLES, api, http_error
+from riskdesk.api import api, http_error
+from riskdesk.problems import TITLES
 
 REFUSALS, CHANGES = (401, 403, 404, 422, 429), (400, 409)  # of every call, and of those that change something
 METHODS = ("get", "post", "put", "patch", "delete")

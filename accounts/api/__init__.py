@@ -2,6 +2,7 @@
 
 from accounts.api.accounts import router as accounts
 from accounts.api.auth import Bearer, Sparingly, allowed
+from accounts.api.bodies import StrictJson
 from accounts.api.calendar import router as calendar
 from accounts.api.overrides import router as overrides
 from accounts.api.plans import router as plans
@@ -15,4 +16,4 @@ ROUTERS = (
     ("/symbols", symbols),
 )
 
-__all__ = ["ROUTERS", "Bearer", "Sparingly", "allowed"]
+__all__ = ["ROUTERS", "Bearer", "Sparingly", "StrictJson", "allowed"]

@@ -16,16 +16,19 @@ class _Repeated(list[tuple[str, Any]]):
     """An object's pairs as they were written, kept until its path is known."""
 
 
-def load_document(text: str | bytes) -> dict[str, Any]:
-    """Return the JSON object of a text; RuleSetError for one that is no JSON, repeats a key or is no object."""
+def load_document(text: str | bytes, *, largest: int = _LARGEST) -> dict[str, Any]:
+    """Return the JSON object of a text; RuleSetError for one that is no JSON, repeats a key or is no object.
+
+    `largest`: how many characters are read at most.
+    """
     if isinstance(text, bytes):
         try:
             text = text.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise RuleSetError([("", f"not UTF-8: byte {error.start} is {error.object[error.start]:#04x}")]) from None
     text = text.removeprefix("\ufeff")
-    if len(text) > _LARGEST:
-        raise RuleSetError([("", f"has {len(text):,} characters; at most {_LARGEST:,} are read")])
+    if len(text) > largest:
+        raise RuleSetError([("", f"has {len(text):,} characters; at most {largest:,} are read")])
     try:
         read = json.loads(text, object_pairs_hook=_Repeated, parse_constant=_Constant)
     except json.JSONDecodeError as error:

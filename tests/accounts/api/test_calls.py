@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import AuditEntry, CalendarRevision, NewsAnnouncement, RuleOverride, Server, SymbolName
+from monitoring.engine.ruleset import RuleSetError, load_document
 from tests.accounts.api.conftest import Caller
 from tests.accounts.book import a_challenge, a_document, daily_of, newest, phase_of
 
@@ -158,7 +159,9 @@ def test_news_come_as_csv_or_json_and_can_be_tried_first(caller: Make) -> None:
         (b"\xff\xfe", "text/csv", 400),
         ("{", "application/json", 400),
         ("[" * 100_000, "application/json", 400),
-        ("[]", "application/json", 422),
+        ("[]", "application/json", 400),
+        ('{"news": [], "news": []}', "application/json", 422),
+        ('{"news": [{"uid": NaN}]}', "application/json", 422),
         ('{"news": [{"uid": 1e999}]}', "application/json", 422),
         ('{"news": [{"uid": ' + "9" * 5000 + "}]}", "application/json", 400),
         ('{"news": [], "source": "\\ud800"}', "application/json", 422),
@@ -171,6 +174,17 @@ def test_a_body_that_is_none_is_refused(caller: Make, body: str | bytes, kind: s
     made = caller("risk_officer").post("/calendar/news", body, kind)
     assert made.status_code == status
     assert not NewsAnnouncement.objects.exists()
+
+
+def test_a_key_given_twice_is_told_in_the_words_of_replay(head: Caller) -> None:
+    phase_of()
+    text = '{"reason": "r", "document": {"rules": [{"rule": "max_positions", "positions": 3, "positions": 30}]}}'
+    made = head.post("/plans/two-step/phases/phase-1/versions", text)
+    assert made.status_code == 422
+    with pytest.raises(RuleSetError) as replay:
+        load_document(text)
+    assert [(one["path"], one["message"]) for one in made.json()["errors"]] == replay.value.errors
+    assert newest(phase_of()).version == 1
 
 
 def test_holidays_are_imported_and_listed_by_server(caller: Make) -> None:
