@@ -48,7 +48,7 @@ def _move(request: HttpRequest, asked: Asked) -> HttpResponse:
         messages.info(request, f"Nobody is left to move: they are judged by version {asked.target.version} already.")
         return _to_version(asked)
     breaches = sum(one.verdict is Verdict.BREACH for one in effects)
-    if form.is_valid() and breaches and form.cleaned_data["confirm"].strip().replace(",", "") != str(breaches):
+    if form.is_valid() and not _agreed(form.cleaned_data["confirm"], breaches):
         form.add_error(
             "confirm",
             f"{breaches} would be in breach at once, by their figures of now: type {breaches} if that is meant.",
@@ -57,11 +57,12 @@ def _move(request: HttpRequest, asked: Asked) -> HttpResponse:
         context = _context(request, asked.phase, asked, form) | {"needed": breaches}
         status = CONFLICT if "confirm" in form.errors else WRONG
         return render(request, "monitoring/plans/move.html", context, status=status)
+    seen = {one.challenge for one in effects}
+    still = [key for key in asked.challenges.values_list("pk", flat=True) if key in seen]  # none that ended meanwhile
     try:
         moved = moves.move_challenges(
-            [one.challenge for one in effects], asked.target, request.user, form.cleaned_data["reason"],
-            datetime.now(UTC), request=request,
-        )  # fmt: skip
+            still, asked.target, request.user, form.cleaned_data["reason"], datetime.now(UTC), request=request
+        )
     except moves.MoveError as error:
         said = "; ".join(f"{path}: {text}" if path else text for path, text in error.errors[:20])
         form.add_error(None, f"Nobody was moved. {said}")
@@ -71,6 +72,12 @@ def _move(request: HttpRequest, asked: Asked) -> HttpResponse:
     noun = "challenge is" if moved == 1 else "challenges are"
     messages.success(request, f"{moved:,} {noun} judged by version {asked.target.version} from now on.")
     return _to_version(asked)
+
+
+def _agreed(typed: str, breaches: int) -> bool:
+    """Whether the number typed is the number of now: exactly below twenty, within a twentieth above (prices move)."""
+    text = typed.strip().replace(",", "") or "0"
+    return not breaches or (text.isdecimal() and abs(int(text) - breaches) <= breaches // 20)
 
 
 def _complaint(request: HttpRequest, asked: Asked | None) -> str:

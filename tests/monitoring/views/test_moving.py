@@ -89,6 +89,21 @@ def test_a_move_that_hurts_wants_the_number(head: Client, published: RuleSet) ->
     assert AuditEntry.objects.filter(verb="challenge_moved").count() == 4
 
 
+@pytest.mark.parametrize(
+    ("accounts", "typed", "moves"),
+    [(20, "21", True), (20, "19", True), (20, "22", False), (20, "", False), (2, "1", False), (2, "x", False)],
+)
+def test_prices_that_move_while_the_number_is_typed_hold_up_no_move(
+    head: Client, phase: Phase, accounts: int, typed: str, moves: bool
+) -> None:
+    for number in range(accounts):
+        at_equity(started(f"acc_{number}"), 95_500.0)
+    plans.publish(phase, version(phase, percent="4").document, User.objects.get(username="head"), "tighter")
+    answer = head.post(MOVE, {"target": "2", "reason": "the new terms hold for all", "confirm": typed})
+    assert answer.status_code == (302 if moves else 409)
+    assert set(versions()) == ({2} if moves else {1})
+
+
 def test_a_move_wants_a_reason(head: Client, published: RuleSet) -> None:
     answer = head.post(MOVE, {"target": "2", "confirm": "1"})
     assert answer.status_code == 422
