@@ -17,8 +17,9 @@ log = structlog.get_logger(__name__)
 
 @shared_task
 def run_lab_job(run_id: str) -> None:
-    """Work off a run of the rule lab."""
-    runs.work(run_id)
+    """Work off a run of the rule lab, a turn at a time."""
+    if runs.work(run_id):
+        run_lab_job.apply_async(args=(run_id,))
 
 
 @shared_task

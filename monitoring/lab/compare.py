@@ -23,6 +23,14 @@ class Cancelled(Exception):
     """Somebody does not want the result any more."""
 
 
+class Unfinished(Exception):
+    """The turn is over before the frames are; what was found so far is `comparison`."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        super().__init__()
+        self.comparison = comparison
+
+
 @dataclass(slots=True)
 class Side:
     """One rule set's player and what it found."""
@@ -146,15 +154,22 @@ def compare(
     market: Market | None = None,
     progress: Callable[[int], None] = lambda _percent: None,
     cancelled: Callable[[], bool] = lambda: False,
+    begun: Comparison | None = None,
+    enough: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
-    """Play all frames under both; Cancelled when `cancelled` says so, RecordingError for what cannot be judged."""
-    comparison = Comparison(rules_a, rules_b, market)
+    """Play all frames under both; Cancelled when `cancelled` says so, RecordingError for what cannot be judged.
+
+    Unfinished when `enough` says so: what it carries is `begun` of the next turn, with the frames from their place on.
+    """
+    comparison = begun or Comparison(rules_a, rules_b, market)
     for number, line in enumerate(frames):
         comparison.feed(line)
         if not number % PORTION:
             if cancelled():
                 raise Cancelled
             progress(min(99, 100 * frames.position // max(1, frames.size)))
+            if enough():
+                raise Unfinished(comparison)
     if not comparison.names:
         raise RecordingError(_nothing(frames, comparison))
     return comparison.result(frames)

@@ -38,20 +38,43 @@ class BadLine:
     recorded: bool  # a damaged line of a recording: no frame that the monitor has seen
 
 
-class Frames:
-    """The decoded lines of several sources in order; of files, `position` of `size` bytes are behind us."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Behind which line of which source the reading stands, and what was known there."""
 
-    def __init__(self, sources: Sequence[Iterable[bytes]]) -> None:
-        self._sources = sources
+    source: int = 0
+    line: int = 0
+    begin: int = 0  # bytes of the source behind which reading goes on,
+    before: int = 0  # and lines
+    recorded: bool = False
+    newest: datetime | None = None
+    bad: int = 0
+    torn: int = 0
+
+
+class Frames:
+    """The decoded lines of several sources in order, from a place on; of files, `position` of `size` bytes are read."""
+
+    def __init__(self, sources: Sequence[Iterable[bytes]], after: Place | None = None) -> None:
+        self._sources, self._after = sources, after or Place()
         self._files = [source for source in sources if isinstance(source, Lines)]
         self.size = sum(file.size for file in self._files)
-        self.newest: datetime | None = None
-        self.bad = 0
+        self._source, self._line, self._recorded = self._after.source, self._after.line, self._after.recorded
+        self._begin, self._before = self._after.begin, self._after.before
+        self.newest, self.bad = self._after.newest, self._after.bad
 
     @classmethod
-    def of(cls, paths: Iterable[Path]) -> Frames:
+    def of(cls, paths: Sequence[Path], after: Place | None = None) -> Frames:
         """The frames of files; OSError where one cannot be read."""
-        return cls([Lines(path) for path in paths])
+        source, begin = (after.source, after.begin) if after else (0, 0)
+        return cls([Lines(path, begin if number == source else 0) for number, path in enumerate(paths)], after)
+
+    @property
+    def place(self) -> Place:
+        """Behind the line that was given last."""
+        return Place(
+            self._source, self._line, self._begin, self._before, self._recorded, self.newest, self.bad, self.torn
+        )
 
     @property
     def position(self) -> int:
@@ -61,27 +84,39 @@ class Frames:
     @property
     def torn(self) -> int:
         """Places where a file was cut off or damaged."""
-        return sum(file.torn for file in self._files)
+        return self._after.torn + sum(file.torn for file in self._files)
 
     def __iter__(self) -> Iterator[Line | BadLine]:
-        for source in self._sources:
-            name = f"{source.path.name} line" if isinstance(source, Lines) and len(self._files) > 1 else "line"
-            recorded = False
-            for number, raw in enumerate(source, 1):
-                if not (line := raw.strip()):
+        for index, source in enumerate(self._sources):
+            file = source if isinstance(source, Lines) else None
+            if index < self._after.source:
+                if file is not None:
+                    file.position = file.size
+                continue
+            if index > self._source:
+                self._source, self._line, self._begin, self._before, self._recorded = index, 0, 0, 0, False
+            name = f"{file.path.name} line" if file is not None and len(self._files) > 1 else "line"
+            behind = self._line
+            for number, raw in enumerate(source, self._before + 1):
+                if file is not None and file.recorded and file.position != self._begin:
+                    self._begin, self._before = file.position, number - 1
+                if number <= behind or not (line := raw.strip()):
                     continue
-                found = _recorded(line) if recorded else _frame(line, self.newest)
-                if isinstance(found, Refusal):
-                    self.bad += 1
-                    yield BadLine(f"{name} {number}", found, _stamp_of(line) or self.newest, recorded)
-                    continue
-                if found is None:
-                    continue
-                if isinstance(found, Header):
-                    recorded = True
-                elif not isinstance(found, Link) and (self.newest is None or found.ts > self.newest):
-                    self.newest = found.ts
-                yield found
+                self._line = number
+                found = self._take(line, f"{name} {number}")
+                if found is not None:
+                    yield found
+
+    def _take(self, line: bytes, place: str) -> Line | BadLine | None:
+        found = _recorded(line) if self._recorded else _frame(line, self.newest)
+        if isinstance(found, Refusal):
+            self.bad += 1
+            return BadLine(place, found, _stamp_of(line) or self.newest, self._recorded)
+        if isinstance(found, Header):
+            self._recorded = True
+        elif not (found is None or isinstance(found, Link)) and (self.newest is None or found.ts > self.newest):
+            self.newest = found.ts
+        return found
 
 
 def _recorded(line: bytes) -> Line | Refusal:

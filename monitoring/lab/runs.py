@@ -20,6 +20,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import connection, transaction
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts import audit
@@ -28,8 +29,9 @@ from accounts.models import User
 from monitoring.engine.messages import Market
 from monitoring.engine.ruleset import RuleSet, RuleSetError, parse_rule_set
 from monitoring.engine.tape import RecordingError
-from monitoring.lab.compare import Cancelled, compare
+from monitoring.lab.compare import Cancelled, Unfinished, compare
 from monitoring.lab.frames import Frames
+from monitoring.lab.turns import Turn, TurnError, kept
 from monitoring.live.recording.files import RecordedDay, recorded_days
 from monitoring.models import LabRun, LabState
 from monitoring.upstream.fxsocket.decode import EARLIEST
@@ -38,6 +40,7 @@ log = structlog.get_logger(__name__)
 LOCK = 0x1AB  # the first of the two numbers of a run's advisory lock
 ASK_EVERY = 0.5  # seconds between two looks at the wish to cancel
 WAITING = (LabState.QUEUED, LabState.RUNNING)
+TURN = 600.0  # seconds that a run works before others have their turn
 OVERLOOKED = timedelta(seconds=30)  # a run that still waits is hinted at again
 LARGEST_UPLOAD = 256 << 20  # bytes
 LABEL = 200  # characters
@@ -55,6 +58,11 @@ def uploads() -> Path:
 def upload_of(run: LabRun) -> Path:
     """The uploaded file of a run, whether it is there or not."""
     return uploads() / f"{run.pk}.upload"
+
+
+def turn_of(run: LabRun) -> Path:
+    """What a run that waits for its next turn has found so far."""
+    return uploads() / f"{run.pk}.turn"
 
 
 def recordings() -> list[RecordedDay]:
@@ -109,40 +117,54 @@ def cancel(run_id: UUID, actor: User) -> LabRun:
         run.cancel_requested = True
         if run.state == LabState.QUEUED:
             run.state, run.finished_at = LabState.CANCELLED, timezone.now()
-            upload_of(run).unlink(missing_ok=True)
+            _remove_files(run)
         run.save(update_fields=["cancel_requested", "state", "finished_at"])
         audit.record(actor, "lab_cancelled", str(run.pk))
     return run
 
 
-def work(run_id: str) -> None:
-    """Work a run off, unless somebody else does or it is over; whatever goes wrong, the run says so."""
+def work(run_id: str) -> bool:
+    """Work a run off for a turn, unless somebody else does or it is over; whether it waits for another turn.
+
+    Whatever goes wrong, the run says so.
+    """
     with _held(run_id) as held:
         if not held:
-            return
+            return False
         taken = LabRun.objects.filter(pk=run_id, state=LabState.QUEUED).update(
-            state=LabState.RUNNING, started_at=timezone.now()
+            state=LabState.RUNNING, started_at=Coalesce("started_at", timezone.now())
         )
         if not taken:
-            return
+            return False
         run = LabRun.objects.get(pk=run_id)
-        try:
-            _end(run, LabState.DONE, result=_compare(run), progress=100)
-        except Cancelled:
-            _end(run, LabState.CANCELLED)
-        except (RecordingError, RuleSetError, LabError) as error:
-            _end(run, LabState.FAILED, error=str(error))
-        except OSError as error:
-            _end(run, LabState.FAILED, error=f"The frames cannot be read: {error.strerror or error}.")
-        except SoftTimeLimitExceeded:
-            _end(run, LabState.FAILED, error="It took longer than a job may: choose fewer days.")
-        except MemoryError:
-            _end(run, LabState.FAILED, error="The worker ran out of memory: choose fewer days.")
-        except Exception as error:
-            log.exception("lab_run_failed", run=run_id)
-            _end(run, LabState.FAILED, error=f"Something unexpected went wrong ({type(error).__name__}); see the log.")
-        finally:
-            upload_of(run).unlink(missing_ok=True)
+        goes_on = _work_a_turn(run)
+        if not goes_on:
+            _remove_files(run)
+        return goes_on
+
+
+def _work_a_turn(run: LabRun) -> bool:
+    try:
+        turn = _compare(run)
+        if turn is not None:
+            turn.keep(turn_of(run))
+            if not _pass_on(run, LabState.QUEUED, progress=run.progress):
+                raise Cancelled
+            return True
+    except Cancelled:
+        _end(run, LabState.CANCELLED)
+    except (RecordingError, RuleSetError, LabError, TurnError) as error:
+        _end(run, LabState.FAILED, error=str(error))
+    except OSError as error:
+        _end(run, LabState.FAILED, error=f"The frames cannot be read: {error.strerror or error}.")
+    except SoftTimeLimitExceeded:
+        _end(run, LabState.FAILED, error="It took longer than a job may: choose fewer days.")
+    except MemoryError:
+        _end(run, LabState.FAILED, error="The worker ran out of memory: choose fewer days.")
+    except Exception as error:
+        log.exception("lab_run_failed", run=str(run.pk))
+        _end(run, LabState.FAILED, error=f"Something unexpected went wrong ({type(error).__name__}); see the log.")
+    return False
 
 
 def overlooked() -> list[str]:
@@ -159,7 +181,7 @@ def bury() -> int:
         with _held(str(run.pk)) as held:
             if held and _end(run, LabState.FAILED, error="The worker that ran it has died. Start it again."):
                 buried += 1
-                upload_of(run).unlink(missing_ok=True)
+                _remove_files(run)
     _remove_orphans()
     return buried
 
@@ -169,15 +191,23 @@ def rules_of(document: dict[str, Any]) -> RuleSet | None:
     return parse_rule_set(document) if document else None
 
 
-def _compare(run: LabRun) -> dict[str, Any]:
-    frames = Frames.of(_paths(run))
-    watch = _Watch(run)
-    result = compare(
-        frames, rules_of(run.document_a), rules_of(run.document_b),
-        market=_firms_calendar() if run.upload_name else None,
-        progress=watch.progress, cancelled=watch.cancelled,
-    )  # fmt: skip
-    return _storable(result)
+def _compare(run: LabRun) -> Turn | None:
+    """Compare until the result is noted; or until the turn is over, which is returned."""
+    before, watch = kept(turn_of(run)), _Watch(run)
+    paths = _paths(run) if before is None else before.paths
+    frames = Frames.of(paths, None if before is None else before.place)
+    try:
+        result = compare(
+            frames, rules_of(run.document_a), rules_of(run.document_b),
+            market=_firms_calendar() if run.upload_name else None,
+            progress=watch.progress, cancelled=watch.cancelled, enough=watch.enough,
+            begun=None if before is None else before.comparison,
+        )  # fmt: skip
+    except Unfinished as unfinished:
+        return Turn(paths, frames.place, unfinished.comparison)
+    if not _pass_on(run, LabState.DONE, result=_storable(result), progress=100, finished_at=timezone.now()):
+        raise Cancelled
+    return None
 
 
 def _storable(result: dict[str, Any]) -> dict[str, Any]:
@@ -198,7 +228,7 @@ class _Watch:
     """What a run hears and tells while it works, at most twice a second."""
 
     def __init__(self, run: LabRun) -> None:
-        self._run, self._asked, self._stop = run, 0.0, False
+        self._run, self._asked, self._began = run, 0.0, time.monotonic()
 
     def cancelled(self) -> bool:
         """Whether the run is to stop: by request, or because it was declared over."""
@@ -210,8 +240,12 @@ class _Watch:
         return wished or state != LabState.RUNNING
 
     def progress(self, percent: int) -> None:
-        """Told at the next look."""
-        self._run.progress = percent
+        """Told at the next look; it does not go back where a file has grown since the last turn."""
+        self._run.progress = max(percent, self._run.progress)
+
+    def enough(self) -> bool:
+        """Whether the turn is over."""
+        return time.monotonic() - self._began >= TURN
 
 
 def _paths(run: LabRun) -> list[Path]:
@@ -240,6 +274,12 @@ def _end(run: LabRun, state: LabState, **fields: Any) -> bool:
     return bool(LabRun.objects.filter(pk=run.pk, state=LabState.RUNNING).update(**fields))
 
 
+def _pass_on(run: LabRun, state: LabState, **fields: Any) -> bool:
+    """What follows for a run that is running, unless somebody does not want it any more."""
+    wanted = LabRun.objects.filter(pk=run.pk, state=LabState.RUNNING, cancel_requested=False)
+    return bool(wanted.update(state=state, **fields))
+
+
 @contextmanager
 def _held(run_id: str) -> Iterator[bool]:
     """The run's advisory lock, while this database session lasts; False: somebody else has it."""
@@ -263,12 +303,17 @@ def _store(upload: UploadedFile[Any], path: Path) -> None:
             file.write(chunk)
 
 
+def _remove_files(run: LabRun) -> None:
+    upload_of(run).unlink(missing_ok=True)
+    turn_of(run).unlink(missing_ok=True)
+
+
 def _remove_orphans() -> None:
-    """Uploads of runs that are over, or that nobody took for a day."""
+    """Files of runs that are over or that nobody knows."""
     if not uploads().is_dir():
         return
     waiting = {str(run) for run in LabRun.objects.filter(state__in=WAITING).values_list("pk", flat=True)}
-    for path in uploads().glob("*.upload"):
+    for path in uploads().glob("*.*"):
         old = time.time() - path.stat().st_mtime > 60  # not one whose run is being noted now
         if old and path.stem not in waiting:
             path.unlink(missing_ok=True)

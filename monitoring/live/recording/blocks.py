@@ -33,20 +33,23 @@ def member(data: bytes, level: int) -> bytes:
 class Lines:
     """The lines of a file of JSON lines, plain or gzip, ours or anybody's.
 
-    `position` of `size` bytes have been read; `torn` counts the places where something was cut off or damaged.
+    `position` of `size` bytes have been read; `torn` counts the places where something was cut off or damaged. While a
+    line of a recording is given, `position` is where its member begins: another reading may begin there, at `begin`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, begin: int = 0) -> None:
         self.path = path
         self.size = path.stat().st_size
-        self.position = 0
+        self.position = begin
         self.torn = 0
+        self.recorded = False  # whether its members are ours; known with the first line
 
     def __iter__(self) -> Iterator[bytes]:
         with self.path.open("rb") as file:
             start = file.read(PIECE)
-            file.seek(0)
-            if HEAD in start:  # not at once where a crash left half a head
+            file.seek(self.position)
+            self.recorded = HEAD in start  # not at once where a crash left half a head
+            if self.recorded:
                 pieces = self._ours(file)
             elif start.startswith(GZIP):
                 pieces = self._anybodys(file)

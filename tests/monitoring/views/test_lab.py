@@ -19,8 +19,9 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from accounts.models import AuditEntry, Role, User
 from accounts.plans import ensure_default_plans
 from monitoring.lab import runs
+from monitoring.live.recording.blocks import member
 from monitoring.models import LabRun, LabState
-from monitoring.tasks import delete_recordings_job, sweep_lab
+from monitoring.tasks import delete_recordings_job, run_lab_job, sweep_lab
 from riskdesk.celery import app as celery
 from riskdesk.celery import route
 from tests.monitoring.book import get, signed_in, text
@@ -200,6 +201,67 @@ def test_the_progress_follows_and_ends_with_the_page_loaded_anew(officer: Client
     assert "42 %" in text(answer.content.decode())
     LabRun.objects.filter(pk=run.pk).update(state=LabState.DONE)
     assert officer.get(f"/lab/{run.pk}/progress/").headers["HX-Refresh"] == "true"
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_run_of_many_turns_finds_what_one_turn_finds(
+    officer: Client, recorded: Path, monkeypatch: pytest.MonkeyPatch, torn: bool
+) -> None:
+    if torn:
+        for file in recorded.iterdir():
+            file.write_bytes(file.read_bytes()[:-9] + file.read_bytes() + member(b"{spoilt\n", 3))
+    days = {"source": "recorded", "shard": "main", "first_day": "2026-06-10", "last_day": "2026-06-11"}
+    at_once = done(officer, **days, rules_a="own")
+    LabRun.objects.all().delete()
+    monkeypatch.setattr(runs, "TURN", 0.0)
+    ask(officer, **days, rules_a="own")
+    run, seen, turns = LabRun.objects.get(), 0, 1
+    while runs.work(str(run.pk)):
+        turns += 1
+        run.refresh_from_db()
+        assert (run.state, run.result) == (LabState.QUEUED, None)
+        assert runs.turn_of(run).stat().st_mode & 0o777 == 0o600
+        assert run.progress >= seen
+        seen = run.progress
+    run.refresh_from_db()
+    assert turns > 20
+    assert (run.state, run.result) == (LabState.DONE, at_once.result)
+    assert not runs.turn_of(run).exists()
+
+
+def test_an_upload_waits_for_its_next_turn_and_goes_when_it_is_cancelled(
+    officer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "TURN", 0.0)
+    ask(officer)
+    run = LabRun.objects.get()
+    assert runs.work(str(run.pk))
+    assert "goes on as soon as" in text(get(officer, f"/lab/{run.pk}/"))
+    assert runs.upload_of(run).exists()
+    officer.post(f"/lab/{run.pk}/cancel/")
+    assert not runs.work(str(run.pk))
+    assert list(runs.uploads().iterdir()) == []
+
+
+def test_the_task_has_itself_called_again_until_the_run_is_over(
+    officer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "TURN", 0.0)
+    monkeypatch.setitem(celery.conf, "task_always_eager", True)
+    ask(officer)
+    run_lab_job.apply_async(args=(str(LabRun.objects.get().pk),))
+    assert LabRun.objects.get().state == LabState.DONE
+
+
+def test_what_an_earlier_release_kept_is_not_misread(officer: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "TURN", 0.0)
+    ask(officer)
+    run = LabRun.objects.get()
+    assert runs.work(str(run.pk))
+    runs.turn_of(run).write_bytes(b"\x80\x05cmonitoring.lab.gone\nTurn\n.")
+    assert not runs.work(str(run.pk))
+    run.refresh_from_db()
+    assert (run.state, "start it again" in run.error) == (LabState.FAILED, True)
 
 
 def test_a_run_whose_worker_died_says_so(officer: Client, database_url: str) -> None:
