@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import psycopg
@@ -118,7 +118,7 @@ def _event_row(record: EventRecord) -> dict[str, Any]:
         "floor": money(record.floor),
         "measured": money(record.measured),
         "room": money(record.room),
-        "used": None if record.used is None else min(round(Decimal(record.used), 4), MOST_USED),
+        "used": None if record.used is None else _share(record.used),
         "operator": record.operator,
         "reason": record.reason,
         "consequence": record.consequence,
@@ -150,3 +150,8 @@ def _enforcement_row(record: EnforcementRecord) -> dict[str, Any]:
         "commands": Jsonb(record.commands),
         "last_error": record.last_error,
     }
+
+
+def _share(used: str) -> Decimal:
+    """As it is shown and as replay prints it: four digits, rounded half up."""
+    return min(Decimal(used), MOST_USED).quantize(Decimal("0.0001"), ROUND_HALF_UP)

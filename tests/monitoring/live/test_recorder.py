@@ -57,6 +57,15 @@ class Desk:
         self.journal.close()
 
 
+@pytest.mark.parametrize(("used", "kept"), [("0.74005", "0.7401"), ("0.740049", "0.7400"), ("1E+30", "99999999.9999")])
+def test_the_share_used_is_rounded_as_replay_rounds_it(tmp_path: Path, database_url: str, used: str, kept: str) -> None:
+    desk = Desk(tmp_path, database_url)
+    desk.recorder.start(desk.journal.last_n)
+    desk.put(EVENT, event(1, used=used))
+    desk.finish()
+    assert str(RiskEvent.objects.get().used) == kept
+
+
 def test_events_are_recorded_once_and_hinted(tmp_path: Path, database_url: str) -> None:
     challenge = make_challenge()
     desk = Desk(tmp_path, database_url)
