@@ -358,6 +358,8 @@ class Pipeline:
         return StateRecord(account.public_id, saved.epoch, saved.mark, saved.state)
 
     def _tell(self, events: Iterable[Event]) -> None:
+        if self.tape is not None:
+            self.tape.hurry()
         for event in events:
             account = self.snapshot.accounts.get(event.account)
             if account is None:

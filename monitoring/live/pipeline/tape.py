@@ -37,3 +37,6 @@ class Tape(Protocol):
 
     def set_back(self, at: datetime) -> None:
         """The clock was set back, and the link believes it."""
+
+    def hurry(self) -> None:
+        """Something was told of what was taken: the recording should have it soon, whatever becomes of us."""

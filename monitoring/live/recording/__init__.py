@@ -149,6 +149,10 @@ class Recording:
         if self._taking():
             self._put_general(SetBack(ts=at))
 
+    def hurry(self) -> None:
+        """What was taken so far should be on the disk within milliseconds: it led to an event."""
+        self.writer.hurry()
+
     def warnings(self) -> list[str]:
         """What the desk should know."""
         if self._pause is None:

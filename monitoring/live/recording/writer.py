@@ -18,7 +18,7 @@ from monitoring.live.recording.blocks import member
 from monitoring.live.recording.files import file_of
 
 log = structlog.get_logger(__name__)
-EVERY = 1.0  # seconds: what a kill -9 costs at most
+EVERY = 1.0  # seconds: what a kill -9 costs at most; nothing that led to an event some milliseconds before
 TEXT_BYTES = 1 << 20  # a member is written sooner than that if so much has come together
 LEVEL = 3
 Item = tuple[date, Line | bytes | None]  # None: nothing more of this day comes
@@ -52,6 +52,10 @@ class Writer:
         """Hand over; never blocks."""
         self.queue.append((day, entry))
 
+    def hurry(self) -> None:
+        """Write what waits as soon as the thread is awake."""
+        self._wake.set()
+
     def forget(self) -> int:
         """Let go of what waits, and of the disk's complaint; how many items that were."""
         lost = len(self.queue) + self._unwritten
@@ -69,11 +73,12 @@ class Writer:
     def _run(self) -> None:
         due = time.monotonic() + self.every
         while not self._closing:
-            self._wake.wait(min(0.05, self.every))
+            hurried = self._wake.wait(min(0.05, self.every))
+            self._wake.clear()
             if self.error is not None:
                 continue
             self._encode()
-            if time.monotonic() >= due:
+            if hurried or time.monotonic() >= due:
                 due = time.monotonic() + self.every
                 self._flush()
         if self.error is None:

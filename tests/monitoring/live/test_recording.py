@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from monitoring.engine.messages import Clock
 from monitoring.engine.ruleset import parse_rule_set
+from monitoring.engine.snapshot import Snapshot
 from monitoring.engine.tape import Gap, Header, Unwatch, Watch, decode
 from monitoring.live.recording import Recording
 from monitoring.live.recording.blocks import HEAD, Lines, member
@@ -198,6 +200,18 @@ def test_a_kill_costs_a_second_at_most(tmp_path: Path) -> None:
     writer.stdin.close()
     writer.stdout.close()
     assert played([path]) == []
+
+
+def test_what_led_to_an_event_is_on_the_disk_before_the_second_is_over(tmp_path: Path) -> None:
+    tape = Recording(tmp_path, "main", Snapshot("main"), every=3600.0, clock=lambda: T0)
+    tape.message(Clock(ts=T0))
+    tape.hurry()
+    path = file_of(tmp_path, "main", T0.date())
+    eventually(lambda: path.exists() and b'"clock"' in b"".join(Lines(path)))
+    tape.message(Clock(ts=T0))
+    tape.hurry()
+    eventually(lambda: sum(b'"clock"' in line for line in Lines(path)) == 2)
+    tape.close()
 
 
 def test_a_plain_gzip_of_others_is_read(tmp_path: Path) -> None:
