@@ -13,7 +13,6 @@ from django.utils import timezone
 from accounts import audit, rulebooks, servers
 from accounts.models import Challenge, RuleSet, RuleSetMove, User
 from accounts.refusals import Complaint, Refusal, reason_errors
-from monitoring.engine.ruleset import RuleSetError, parse_rule_set
 
 
 class MoveError(Refusal):
@@ -37,7 +36,6 @@ def move_challenges(
     if errors := reason_errors(reason):
         raise MoveError(errors)
     keys = {one.pk if isinstance(one, Challenge) else one for one in challenges}
-    instant = at or timezone.now()
     with transaction.atomic():
         held = list(
             Challenge.objects.select_for_update(of=("self",))
@@ -46,6 +44,7 @@ def move_challenges(
             .prefetch_related("account__server", "rule_set__phase__plan", "overrides")  # few rows, shared by many
             .order_by("pk")
         )
+        instant = at or timezone.now()  # only now: whoever held them meanwhile was there before
         if errors := _errors(keys, held, rule_set, instant):
             raise MoveError(errors)
         moving = [challenge for challenge in held if challenge.rule_set_id != rule_set.pk]
@@ -98,8 +97,4 @@ def _errors(keys: set[int], held: list[Challenge], rule_set: RuleSet, at: dateti
 
 def _document_errors(challenge: Challenge, rule_set: RuleSet, at: datetime) -> list[Complaint]:
     document = rulebooks.document_of(challenge, rule_set)
-    try:
-        parse_rule_set(rulebooks.effective(document, rulebooks.active(challenge, at)))
-    except RuleSetError as error:
-        return error.errors
-    return []
+    return rulebooks.errors_to_come(document, rulebooks.active(challenge, at), at)

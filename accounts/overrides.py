@@ -15,7 +15,6 @@ from accounts import audit, rulebooks, servers
 from accounts.models import Account, Challenge, RuleOverride, User
 from accounts.refusals import Complaint, Refusal, reason_errors, storable_errors
 from accounts.rulebooks import active, holds
-from monitoring.engine.ruleset import RuleSetError, parse_rule_set
 
 MOST_AT_ONCE = 20_000
 PASSED = "Its end date."
@@ -83,12 +82,14 @@ def set_overrides(
     request: HttpRequest | None = None,
 ) -> list[RuleOverride]:
     """As `set_override` for many accounts, all or none; errors are by account ("acc_7.lots")."""
-    instant = at or timezone.now()
     wanted = Wanted(rule, ordinal, _with_name(replacement, rule), reason.strip(), ends_at)
-    if errors := _shape_errors(wanted, replacement, instant, len(accounts)):
+    if errors := _shape_errors(wanted, replacement, at or timezone.now(), len(accounts)):
         raise OverrideError(errors)
     with transaction.atomic():
         challenges = _running(accounts)
+        instant = at or timezone.now()  # only now: whoever held them meanwhile was there before
+        if ends_at is not None and ends_at <= instant:
+            raise OverrideError([("ends_at", "lies in the past: other changes of these accounts took that long")])
         errors, missing = [], False
         checked: dict[str, list[Complaint]] = {}
         for account in accounts:
@@ -129,15 +130,17 @@ def end_overrides(
     """As `end_override` for many, all or none."""
     if errors := reason_errors(reason):
         raise OverrideError(errors)
-    instant, keys = at or timezone.now(), {one.pk for one in overrides}
+    keys = {one.pk for one in overrides}
     with transaction.atomic():
         list(Challenge.objects.select_for_update().filter(overrides__in=keys).order_by("pk"))
         held = list(
             RuleOverride.objects.select_for_update(of=("self",))
             .filter(pk__in=keys)
-            .select_related("challenge__account__server", "challenge__rule_set")
+            .select_related("challenge__account__server", "challenge__rule_set", "author")
+            .prefetch_related("challenge__overrides")
             .order_by("pk")
         )
+        instant = at or timezone.now()
         over = [one for one in held if not _open(one, instant)]
         if over or len(held) < len(keys):
             raise OverrideError(
@@ -145,6 +148,8 @@ def end_overrides(
                 or "There is no such override.",
                 conflict=True,
             )
+        if errors := _errors_without(held, instant):
+            raise OverrideError(errors, conflict=True)
         _end_all(held, actor, reason.strip(), instant)
         _tell(held, actor, "override_ended", {"reason": reason.strip()}, request)
     return held
@@ -191,13 +196,26 @@ def _challenge_errors(challenge: Challenge, wanted: Wanted, at: datetime) -> lis
         return [("ordinal", f"the plan has {_times(has, wanted.rule)}: there is nothing to leave out")]
     if wanted.ordinal > has + added:
         return [("ordinal", f"the plan has {_times(has, wanted.rule)}: a further one has number {has + added}")]
-    mine = RuleOverride(rule=wanted.rule, ordinal=wanted.ordinal, replacement=wanted.replacement)
-    whole = rulebooks.effective(document, [*others, mine])
-    try:
-        parse_rule_set(whole)
-    except RuleSetError as error:
-        return [_at_the_rule(path, message, whole["rules"], wanted) for path, message in error.errors]
-    return []
+    mine = RuleOverride(
+        rule=wanted.rule, ordinal=wanted.ordinal, replacement=wanted.replacement, ends_at=wanted.ends_at
+    )
+    errors = rulebooks.errors_to_come(document, [*others, mine], at)
+    rules = rulebooks.effective(document, [*others, mine])["rules"]
+    return [_at_the_rule(path, message, rules, wanted) for path, message in errors]
+
+
+def _errors_without(ended: list[RuleOverride], at: datetime) -> list[Complaint]:
+    """What is against going on without these: an override that stays may need one of them."""
+    gone, known = {one.pk for one in ended}, dict[str, list[Complaint]]()
+    errors: list[Complaint] = []
+    for challenge in {one.challenge_id: one.challenge for one in ended}.values():
+        left = [one for one in active(challenge, at) if one.pk not in gone]
+        key = rulebooks.likeness(challenge, left)
+        if key not in known:
+            known[key] = rulebooks.errors_to_come(rulebooks.document_of(challenge), left, at) if left else []
+        who = challenge.account.public_id
+        errors += [(f"{who}.{path}" if path else who, message) for path, message in known[key]]
+    return errors
 
 
 def _at_the_rule(path: str, message: str, rules: list[Any], wanted: Wanted) -> Complaint:

@@ -11,6 +11,8 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import Challenge, RuleOverride, RuleSet
+from accounts.refusals import Complaint
+from monitoring.engine.ruleset import RuleSetError, parse_rule_set
 from monitoring.engine.ruleset.patch import Override, apply_overrides
 
 CENT = Decimal("0.01")
@@ -54,9 +56,28 @@ def active(challenge: Challenge, at: datetime | None = None) -> list[RuleOverrid
     return [override for override in challenge.overrides.all() if holds(override, instant)]
 
 
+def errors_to_come(document: Mapping[str, Any], overrides: Iterable[RuleOverride], at: datetime) -> list[Complaint]:
+    """What the engine would not take of the document with these overrides, at `at` and whenever one of them ends.
+
+    An override that makes room for another must not end before it: the account would be left without a rulebook.
+    """
+    held = list(overrides)
+    ends = sorted({one.ends_at for one in held if one.ends_at is not None and one.ends_at > at})
+    for end in (None, *ends):
+        left = held if end is None else [one for one in held if one.ends_at is None or one.ends_at > end]
+        try:
+            parse_rule_set(effective(document, left))
+        except RuleSetError as error:
+            when = f" (from {end:%Y-%m-%d %H:%M:%S} UTC on, when another override has ended)" if end else ""
+            return [(path, f"{message}{when}") for path, message in error.errors]
+    return []
+
+
 def likeness(challenge: Challenge, overrides: Iterable[RuleOverride]) -> str:
-    """The same text for challenges that the same rulebook judges: what is true of one is true of all of them."""
-    said = [(one.rule, one.ordinal, one.replacement) for one in overrides]
+    """The same text for challenges that the same rulebook judges, now and when overrides end: what is true of one is
+    true of all of them.
+    """
+    said = [(one.rule, one.ordinal, one.replacement, str(one.ends_at)) for one in overrides]
     whose = (challenge.rule_set_id, challenge.account.currency, str(challenge.initial_balance))
     return json.dumps([whose, said], sort_keys=True)
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts import challenges, overrides
 from accounts.models import AuditEntry, Challenge, RuleOverride, User
 from accounts.overrides import OverrideError, active, end_override, end_overrides, set_override, set_overrides
-from accounts.rulebooks import rulebook_at
+from accounts.rulebooks import document_of, rulebook, rulebook_at
+from monitoring.engine.ruleset import parse_rule_set
 from tests.accounts.book import AT, a_challenge
 
 LATER = AT + timedelta(hours=1)
@@ -159,3 +163,43 @@ def test_a_monitor_is_told_of_its_server_only(officer: User) -> None:
     told = [query["sql"] for query in asked if "pg_notify" in query["sql"]]
     assert len(told) == 1
     assert "'main'" in told[0]
+
+
+TARGET = {"amount": {"percent": "8", "of": "initial"}}
+
+
+def test_a_rule_that_needs_anothers_absence_cannot_outlive_it(people: dict[str, User]) -> None:
+    """Two profit targets contradict each other: the account would have no rulebook from then on."""
+    head, challenge = people["head_of_risk"], a_challenge()
+    day = timezone.now() + timedelta(days=1)
+    overrides.set_override(challenge.account, "profit_target", 0, None, head, "a while without", day)
+    with pytest.raises(OverrideError) as caught:
+        overrides.set_override(challenge.account, "profit_target", 1, TARGET, head, "another one")
+    assert "a second profit target" in str(caught.value)
+    assert "when another override has ended" in str(caught.value)
+    overrides.set_override(challenge.account, "profit_target", 1, TARGET, head, "as long as that", day)
+    for instant in (None, day, day + timedelta(days=1)):
+        parse_rule_set(rulebook(Challenge.objects.get(), instant))
+
+
+def test_what_another_override_rests_on_is_not_ended_before_it(people: dict[str, User]) -> None:
+    head, challenge = people["head_of_risk"], a_challenge()
+    without = overrides.set_override(challenge.account, "profit_target", 0, None, head, "r")
+    other = overrides.set_override(challenge.account, "profit_target", 1, TARGET, head, "r")
+    with pytest.raises(OverrideError) as caught:
+        overrides.end_override(without, head, "r")
+    assert caught.value.conflict
+    assert caught.value.errors[0][0].startswith("acc_1.rules[")
+    overrides.end_overrides([without, other], head, "both")
+    assert rulebook(Challenge.objects.get()) == document_of(Challenge.objects.get())
+
+
+def test_many_are_ended_in_a_few_statements(
+    people: dict[str, User], django_assert_max_num_queries: Callable[[int], AbstractContextManager[Any]]
+) -> None:
+    head = people["head_of_risk"]
+    accounts = [a_challenge(f"acc_{number}").account for number in range(30)]
+    made = overrides.set_overrides(accounts, "max_positions", 0, {"positions": 3}, head, "r")
+    with django_assert_max_num_queries(12):
+        ended = overrides.end_overrides(made, head, "r")
+        assert {one.author.username for one in ended} == {"head_of_risk"}

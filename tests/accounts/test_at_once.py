@@ -1,0 +1,74 @@
+"""Two people change one account at once: one after the other, and the history tells them in that order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts import moves, overrides, plans
+from accounts.models import Challenge, Role, RuleOverride, User
+from accounts.rulebooks import rule_set_at, rulebook_at
+from tests.accounts.book import a_challenge, daily_of, newest, phase_of
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def waits() -> bool:
+    """Whether somebody waits for a row that another transaction holds."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
+
+
+def while_held(challenge: Challenge, first: Callable[[], Any], second: Callable[[], Any]) -> None:
+    """`first` is asked for before `second`, but its row is held until `second` is done."""
+
+    def work() -> None:
+        try:
+            first()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            Challenge.objects.select_for_update().get(pk=challenge.pk)
+            asked = pool.submit(work)
+            eventually(waits, what="the first waits for the row")
+            second()
+        asked.result(30)
+
+
+def test_the_later_of_two_moves_is_the_one_that_judges() -> None:
+    head = User.objects.create_user("head", role=Role.HEAD_OF_RISK)
+    challenge, phase = a_challenge(), phase_of()
+    two, three = (plans.publish(phase, daily_of(newest(phase).document, share), head, "r") for share in "43")
+    while_held(
+        challenge,
+        lambda: moves.move_challenges([challenge.pk], three, head, "r"),
+        lambda: moves.move_challenges([challenge.pk], two, head, "r"),
+    )
+    now = Challenge.objects.get()
+    assert now.rule_set == three
+    assert rule_set_at(now, timezone.now()) == three
+    assert [move.moved_to for move in now.moves.order_by("at")] == [two, three]
+
+
+def test_the_later_of_two_overrides_holds_and_the_first_ended_before_it() -> None:
+    head = User.objects.create_user("head", role=Role.HEAD_OF_RISK)
+    challenge = a_challenge()
+
+    def set_to(positions: int) -> Callable[[], Any]:
+        given = {"positions": positions}
+        return lambda: overrides.set_override(challenge.account, "max_positions", 0, given, head, "r")
+
+    while_held(challenge, set_to(9), set_to(3))
+    early, late = RuleOverride.objects.order_by("starts_at")
+    assert [(one.replacement or {})["positions"] for one in (early, late)] == [3, 9]
+    assert early.ended_at == late.starts_at
+    assert rulebook_at(Challenge.objects.get(), early.starts_at)["rules"][-1]["positions"] == 3
