@@ -139,6 +139,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = False  # one language; templates render a third faster without
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # a rule set of 100 rules with hours has thousands; its bytes are limited too
 SESSION_ENGINE = "accounts.permissions.sessions"  # Django's own in the database, deaf to impossible keys
 
 # -- static files: Daphne serves them through WhiteNoise ---------------------------------------------------------

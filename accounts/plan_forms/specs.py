@@ -164,7 +164,7 @@ RULES: dict[str, tuple[str, tuple[Spec, ...]]] = {
     "trading_hours": ("Trading hours", (
         Spec("zone", "Time zone", "zone"),
         Spec("windows", "Positions may be opened", "windows"),
-        _consequence("flag", "close", "pause", "fail", default="flag", path="outside", label="Opened outside of them"),
+        _consequence("flag", "close", default="flag", path="outside", label="Opened outside of them"),
     )),
     "flat_by": ("Flat by", (
         Spec("day", "Each", "choice", DAYS),
@@ -204,7 +204,7 @@ RULES: dict[str, tuple[str, tuple[Spec, ...]]] = {
     "soft_breaches": ("Soft breaches", (
         Spec("allowed", "Allowed", "whole"),
         Spec("window_days", "within", "whole", unit="trading days", default="the whole challenge"),
-        _consequence("fail", "pause", "close", "flag", "delay", default="fail"),
+        _consequence("fail", "pause", default="fail"),
     )),
 }  # fmt: skip
 

@@ -10,13 +10,14 @@ import json
 import re
 from collections.abc import Mapping
 from copy import deepcopy
+from itertools import count, takewhile
 from typing import Any, Protocol
 
 from accounts.plan_forms.specs import GENERAL, RULES, WINDOW, Spec
 from monitoring.engine.ruleset import RuleSetError, load_document
 
 Document = dict[str, Any]
-MOST_RULES = 100
+MOST_RULES = 100  # that the editor adds; what a document has beyond is kept, and the engine says that it is too much
 MOST_WINDOWS = 50
 _WHOLE = re.compile(r"-?\d{1,30}")
 
@@ -95,12 +96,8 @@ def _sorted_keys(holder: Mapping[str, Any], order: list[str]) -> Document:
 def document_of(sent: Sent) -> Document:
     """The document that a sent form describes; the fields that it lacks are left out."""
     document = _values(sent, "", GENERAL)
-    rules = []
-    for index in range(MOST_RULES):
-        if f"rules-{index}-rule" not in sent:
-            break
-        rules.append(_rule(sent, f"rules-{index}"))
-    return {**document, "rules": rules}
+    indexes = takewhile(lambda index: f"rules-{index}-rule" in sent, count())
+    return {**document, "rules": [_rule(sent, f"rules-{index}") for index in indexes]}
 
 
 def _rule(sent: Sent, prefix: str) -> Any:
@@ -140,7 +137,8 @@ def _sent_value(sent: Sent, name: str, spec: Spec) -> Any:
     if spec.kind == "many":
         return sent.getlist(name) or None
     if spec.kind == "windows":
-        return [_values(sent, f"{name}-{n}", WINDOW) for n in range(MOST_WINDOWS) if f"{name}-{n}-from" in sent]
+        numbers = takewhile(lambda n: f"{name}-{n}-from" in sent, count())
+        return [_values(sent, f"{name}-{n}", WINDOW) for n in numbers]
     text = (sent.get(name, "") or "").replace("\0", "\ufffd").strip()
     if spec.kind == "words":
         words = [word for word in re.split(r"[,;\s]+", text) if word]

@@ -16,6 +16,7 @@ from django.http import Http404, HttpRequest
 from accounts import plans
 from accounts.models import Challenge, Phase, RuleSet, User
 from accounts.plan_forms import RULES
+from accounts.plan_forms.values import MOST_RULES
 from monitoring.engine.rules.examples import Example, worked_example
 from monitoring.engine.ruleset import RuleSet as Compiled
 from monitoring.engine.ruleset import RuleSetError, parse_rule_set
@@ -98,6 +99,8 @@ def _rule(document: Mapping[str, Any], index: int, entry: Any, sample: Sample, w
     if not isinstance(name, str) or name not in RULES:
         return RuleShown(index, str(name or ""), "Unknown rule")
     title = title_of(entry)
+    if index >= MOST_RULES:
+        return RuleShown(index, name, title)  # too many to be played one by one
     place = index
     if whole is None:
         whole, place = _alone(document, entry, sample), 0

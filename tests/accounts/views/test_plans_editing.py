@@ -275,3 +275,30 @@ def test_whatever_a_document_says_the_form_says_it_again(found: dict[str, Any]) 
         data.setlist(name, value if isinstance(value, list) else [value])
     assert normal(document_of(data)) == normal(found)
     assert form_of(found).wrong == 0
+
+
+@pytest.mark.parametrize(
+    ("rules", "windows"), [(100, 1), (105, 1), (1, 60), (40, 50)], ids=["most", "too many", "hours", "thousands"]
+)
+def test_a_large_rule_set_goes_through_the_form_whole(head: Client, rules: int, windows: int) -> None:
+    hours = [{"days": ["mon"], "from": f"{n // 4:02d}:{n % 4 * 15:02d}", "to": "23:59"} for n in range(windows)]
+    large = {**whole(), "rules": [{"rule": "trading_hours", "zone": "UTC", "windows": hours} for _ in range(rules)]}
+    answer = head.post(EDIT, sent(large))
+    assert answer.status_code == 302
+    assert RuleSetDraft.objects.get().document == large
+
+
+def choices() -> list[tuple[str, str, str]]:
+    return [
+        (kind, spec.path, value)
+        for kind, (_, specs) in RULES.items()
+        for spec in specs
+        if spec.path in {"consequence", "outside"}
+        for value, _ in spec.choices
+    ]
+
+
+@pytest.mark.parametrize(("kind", "path", "value"), choices())
+def test_the_form_offers_no_consequence_that_the_engine_refuses(kind: str, path: str, value: str) -> None:
+    begun = {"operator": "<"} if kind.endswith("_loss") else {"deny": ["BTCUSD"]} if kind == "symbols" else {}
+    plans.check_document(whole(**{"rule": kind, **START[kind], **begun, path: value}))
