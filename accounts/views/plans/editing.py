@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from secrets import token_hex
 from typing import Any
 
 from django.contrib import messages
@@ -29,6 +30,7 @@ from accounts.views.plans.shown import (
 from monitoring.engine.ruleset import RuleSetError, load_document
 
 WRONG, CONFLICT = 422, 409
+_SAVED_BY = "draft-{}"  # in the session: which page saved the draft of a phase last, and its stamp
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -41,8 +43,8 @@ def edit(request: HttpRequest, slug: str, phase: str) -> HttpResponse:
     sent = document_of(request.POST)
     wanted = request.POST.get("do", "save")
     document, anchor = act(sent, wanted, request.POST)
-    if conflict := _overtaken(request, found):
-        context = edit_context(request, found, document) | {"conflict": conflict}
+    if conflict := _overtaken(request, found, deliberate=True):
+        context = edit_context(request, found, document) | _conflict(request, found, conflict)
         return render(request, "accounts/plans/edit.html", context, status=CONFLICT)
     try:
         draft = _save(request, found, document)
@@ -69,7 +71,9 @@ def check(request: HttpRequest, slug: str, phase: str) -> HttpResponse:
         except plans.PlanError as error:
             refused = error.errors
     found = phase_of(slug, phase)
-    context = edit_context(request, found, document) | {"conflict": conflict, "refused": refused, "live": True}
+    context = edit_context(request, found, document) | {"refused": refused, "live": True}
+    if conflict:
+        context |= _conflict(request, found, conflict)
     return render(request, "accounts/plans/_check.html", context)
 
 
@@ -85,7 +89,7 @@ def edit_json(request: HttpRequest, slug: str, phase: str) -> HttpResponse:
     document: Any = _work(found)
     try:
         document = load_document(text)
-        if conflict := _overtaken(request, found):
+        if conflict := _overtaken(request, found, deliberate=True):
             context = _json_context(request, found, document) | {"conflict": conflict}
             return render(request, "accounts/plans/json.html", context, status=CONFLICT)
         _save(request, found, document)
@@ -142,6 +146,7 @@ def _head(request: HttpRequest, phase: Phase) -> dict[str, Any]:
         "draft": draft,
         "drafted_by": by_whom(draft.author) if draft else "",
         "stamp": draft.updated_at.isoformat() if draft else "",
+        "tab": request.POST.get("tab", "")[:32] or token_hex(8),
         "newest": newest,
         "newest_by": by_whom(newest.author) if newest else "",
         "overtaken": bool(draft and draft.base_version != number),
@@ -174,15 +179,32 @@ def _save(request: HttpRequest, phase: Phase, document: Document) -> RuleSetDraf
             return None
     elif draft.document == document:
         return draft
-    return plans.save_draft(phase, document, request.user)
+    saved = plans.save_draft(phase, document, request.user)
+    request.session[_SAVED_BY.format(phase.pk)] = [request.POST.get("tab", ""), saved.updated_at.isoformat()]
+    request.session.save()  # at once: what this page sends next may be on its way already
+    return saved
 
 
-def _overtaken(request: HttpRequest, phase: Phase) -> str:
-    """Who has saved the draft since this page was shown; empty: nobody else."""
-    draft = draft_of(phase)
-    if draft is None or draft.author == request.user or request.POST.get("stamp", "") == draft.updated_at.isoformat():
+def _overtaken(request: HttpRequest, phase: Phase, *, deliberate: bool = False) -> str:
+    """Who has saved the draft since this page was shown; empty: nobody but this page.
+
+    `deliberate`: a person pressed a button, and may have seen the draft that is there (`over`).
+    """
+    draft, seen = draft_of(phase), request.POST.get("stamp")
+    stamp = draft.updated_at.isoformat() if draft else ""
+    if draft is None or seen == stamp or (deliberate and request.POST.get("over") == stamp):
         return ""
-    return by_whom(draft.author)
+    if draft.author != request.user:
+        return by_whom(draft.author)
+    by_this_page = request.session.get(_SAVED_BY.format(phase.pk)) == [request.POST.get("tab", ""), stamp]
+    return "" if seen is None or by_this_page else "your other window"
+
+
+def _conflict(request: HttpRequest, phase: Phase, conflict: str) -> dict[str, str]:
+    """The page goes on as overtaken until somebody presses a button: what is typed is not kept on the way."""
+    draft = draft_of(phase)
+    over = draft.updated_at.isoformat() if draft else ""
+    return {"conflict": conflict, "stamp": request.POST.get("stamp", ""), "over": over}
 
 
 def _summary(form: RuleSetForm) -> str:

@@ -221,9 +221,42 @@ def test_somebody_elses_draft_is_not_overwritten_unseen(head: Client, people: di
     assert "second_head changed this draft" in answer.content.decode()
     assert 'value="4"' in answer.content.decode()
     assert RuleSetDraft.objects.get().document == theirs
-    again = {**sent(document(), rules_0_amount_percent="4"), "stamp": answer.context["stamp"]}
+    again = {**sent(document(), rules_0_amount_percent="4"), "stamp": stamp, "over": answer.context["over"]}
+    assert f'name="over" value="{answer.context["over"]}"' in answer.content.decode()
+    for _ in range(2):  # typing on puts nothing in place of it: only a button does
+        live = head.post(CHECK, again)
+        assert "Not saved: second_head" in live.content.decode()
+        again["stamp"] = live.context["stamp"]
+    assert RuleSetDraft.objects.get().document == theirs
     assert head.post(EDIT, again).status_code == 302
     assert RuleSetDraft.objects.get().document["rules"][0]["amount"]["percent"] == "4"
+
+
+def opened(head: Client) -> dict[str, str]:
+    """A window with the editor: what its hidden fields say."""
+    context = head.get(EDIT).context
+    return {"stamp": context["stamp"], "tab": context["tab"]}
+
+
+def test_a_second_window_of_the_same_person_overwrites_nothing_unseen(head: Client) -> None:
+    first, second = opened(head), opened(head)
+    live = head.post(CHECK, {**sent(document(), rules_0_amount_percent="4"), **first})
+    assert live.context["stamp"] != first["stamp"]
+    for path, status in ((CHECK, 200), (EDIT, 409)):
+        answer = head.post(path, {**sent(document(), rules_0_amount_percent="3"), **second})
+        assert answer.status_code == status
+        assert "your other window changed this draft" in answer.content.decode()
+        assert RuleSetDraft.objects.get().document["rules"][0]["amount"]["percent"] == "4"
+    second |= {"over": answer.context["over"]}
+    assert head.post(EDIT, {**sent(document(), rules_0_amount_percent="3"), **second}).status_code == 302
+    assert RuleSetDraft.objects.get().document["rules"][0]["amount"]["percent"] == "3"
+
+
+def test_a_button_pressed_before_the_live_answer_came_is_no_conflict(head: Client) -> None:
+    page = opened(head)
+    head.post(CHECK, {**sent(document(), rules_0_amount_percent="4"), **page})
+    assert head.post(EDIT, {**sent(document(), rules_0_amount_percent="3"), **page}).status_code == 302
+    assert RuleSetDraft.objects.get().document["rules"][0]["amount"]["percent"] == "3"
 
 
 @pytest.mark.parametrize("role", ["risk_officer", "auditor"])
