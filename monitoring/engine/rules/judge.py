@@ -7,6 +7,7 @@ from datetime import datetime
 from monitoring.engine.events import Event, EventKind
 from monitoring.engine.rules.loss import Level, levels, reason, risk_equity
 from monitoring.engine.snapshot import Account, Breach
+from monitoring.engine.trading_day import day_start
 
 
 def judge(account: Account, at: datetime) -> list[Event]:
@@ -66,8 +67,15 @@ def _breach(account: Account, crossed: list[Level], at: datetime) -> Event:
 
 
 def breach_key(account: Account, rule: int, consequence: str) -> str:
-    """Return the key of a breach: a `fail` happens once, a `pause` once a day."""
-    return key(account, rule, "breached", "fail" if consequence == "fail" else account.state.day)
+    """Return the key of a breach: a `fail` happens once, a `pause` once a day.
+
+    A day whose reset was moved while it ran may end on its own date; the next one then has that date too.
+    """
+    state = account.state
+    last = str(state.day)
+    if state.day is not None and state.day_started_at != day_start(state.day, account.rule_set.reset):
+        last += ".cut"
+    return key(account, rule, "breached", "fail" if consequence == "fail" else last)
 
 
 def latch(account: Account, facts: Breach) -> None:

@@ -135,6 +135,16 @@ def test_a_pause_lasts_until_the_new_reset() -> None:
     assert kinds(desk.tick(1)) == ["day_started", "resumed"]
 
 
+def test_a_day_that_another_reset_cuts_short_and_the_next_of_its_date_pause_under_keys_of_their_own() -> None:
+    pausing = DAILY | {"consequence": "pause"}
+    desk = running(DAILY)
+    change(desk, pausing, reset={"time": "11:00", "zone": "UTC"})
+    keys = [event.key for event in desk.update(94000)]
+    keys += [event.key for event in desk.update(80000, after=2 * 3600) if event.event == "breached"]
+    assert desk.account.state.day == desk.now.date()
+    assert len(keys) == len(set(keys)) == 2
+
+
 def test_new_limits_on_what_is_open_are_judged_by_what_is_open() -> None:
     desk = running(DAILY)
     for name in ("p1", "p2"):
