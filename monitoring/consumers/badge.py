@@ -1,5 +1,4 @@
-"""How many alerts nobody has taken up and how many violations wait for a decision, told to every socket of the risk team:
-rendered once a change, for all."""
+"""How many alerts nobody has taken up and how many violations wait for a decision, told to the risk team's sockets."""
 
 from __future__ import annotations
 

@@ -85,6 +85,7 @@ def live_context(request: HttpRequest, found: Account, book: Rulebook | None) ->
         "book": book,
         "row": row,
         "c": {**cells, "age": _age(row.updated_ms if row else None)},
+        "version_words": objectives.version_words(book.version, book.overridden) if book else "",
         "cards": objectives.cards(book, row) if book else [],
         "mark": replica.get().news(row) if row else "",
         "own_zone": zone,

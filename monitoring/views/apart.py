@@ -1,4 +1,4 @@
-"""Rules set apart from the desk: the accounts that a filter shows, and a preview of what an override would do to them."""
+"""Rules set apart from the desk: the accounts that a filter shows, and what an override would do to them now."""
 
 from __future__ import annotations
 

@@ -157,6 +157,6 @@ def _cells(event: RiskEvent) -> tuple[str, ...]:
         event.at.isoformat(timespec="milliseconds"),
         account.public_id if account else "", account.login if account else "", account.server.name if account else "",
         phase.plan.name if phase else "", phase.name if phase else "", str(event.rule_set_version or ""),
-        event.rule, event.reason, " ".join(positions_of(event)), str(event.detail.get("calendar_revision", "")), event.mode,
-        *decided,
+        event.rule, event.reason, " ".join(positions_of(event)), str(event.detail.get("calendar_revision", "")),
+        event.mode, *decided,
     )  # fmt: skip

@@ -91,7 +91,11 @@ def _kinds(account: Account) -> list[str]:
 
 
 def _matching(account: Account, kind: str) -> QuerySet[RiskEvent]:
-    found = RiskEvent.objects.filter(account=account).select_related("review__author").order_by("-at", "-ingested_at", "-key")
+    found = (
+        RiskEvent.objects.filter(account=account)
+        .select_related("review__author")
+        .order_by("-at", "-ingested_at", "-key")
+    )
     return found.filter(event=kind) if kind else found
 
 

@@ -154,18 +154,20 @@
   }
 
   // -- columns kept in this browser ------------------------------------------------------------------------------
+  const WIDE = matchMedia("(min-width: 1560px)");  // as in desk.css: a narrow desk leaves Status out unless it is asked for
+  WIDE.addEventListener("change", () => columns());
   function columns() {
     const shown = (RD.read("columns") || "").split(" ");
     root.dataset.show = shown.join(" ");
     root.dataset.hide = shown.includes("-status") ? "status" : "";
     for (const box of byId("column-menu").querySelectorAll("[data-show]")) {
-      box.checked = box.dataset.show === "status" ? !shown.includes("-status") : shown.includes(box.dataset.show);
+      box.checked = shown.includes(box.dataset.show) || (box.dataset.show === "status" && !shown.includes("-status") && WIDE.matches);
     }
   }
   document.addEventListener("change", (event) => {
     if (!event.target.matches("#column-menu [data-show]")) return;
-    const boxes = [...byId("column-menu").querySelectorAll("[data-show]")];
-    RD.keep("columns", boxes.map((box) => (box.checked ? box.dataset.show : `-${box.dataset.show}`)).join(" "));
+    const key = event.target.dataset.show, others = (RD.read("columns") || "").split(" ").filter((name) => name && name !== key && name !== `-${key}`);
+    RD.keep("columns", [...others, event.target.checked ? key : `-${key}`].join(" "));
     columns();
   });
   RD.actions["end-tour"] = () => { byId("tour").remove(); history.replaceState(history.state, "", location.pathname); };

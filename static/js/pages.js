@@ -57,24 +57,30 @@
   // -- the rules: cards and rulebook are asked for again when others judge ------------------------------------------
   let asking = 0;
   const told = () => byId("rules-mark").dataset.mark, shown = () => byId("objectives").dataset.mark;
+  let settled = body && byId("objectives") ? shown() : "";  // what the page was last said to rest on
   function copying() {  // somebody marks text in them
     const marked = getSelection();
     return marked && !marked.isCollapsed && ["objectives", "rulebook"].some((id) => byId(id).contains(marked.anchorNode));
   }
   async function rules() {
     clearTimeout(asking);
-    if (!told() || told() === shown()) return;
-    if (document.hidden || copying()) { asking = setTimeout(rules, AGAIN); return; }
-    const known = shown(), url = new URL(location.href);
-    url.searchParams.set("part", "rules");
-    await window.htmx.ajax("GET", url.pathname + url.search, { target: "#objectives", swap: "outerHTML show:none" }).catch(() => undefined);
-    if (shown() !== told()) { asking = setTimeout(rules, AGAIN); return; }
-    RD.live.again();  // figures that came meanwhile went into the old cards
-    count();
-    if (byId("reset-preview")) window.htmx.trigger("#reset-preview", "renew");
+    if (!told()) return;
+    if (told() !== shown()) {
+      if (document.hidden || copying()) { asking = setTimeout(rules, AGAIN); return; }
+      const url = new URL(location.href);
+      url.searchParams.set("part", "rules");
+      url.searchParams.set("account", body.dataset.body);  // a trader's page may have been opened without
+      await window.htmx.ajax("GET", url.pathname + url.search, { target: "#objectives", swap: "outerHTML show:none" }).catch(() => undefined);
+      if (shown() !== told()) { asking = setTimeout(rules, SOON); return; }
+      RD.live.again();  // figures that came meanwhile went into the old cards
+      count();
+      if (byId("reset-preview")) window.htmx.trigger("#reset-preview", "renew");
+    }
+    if (settled === shown()) return;
+    const known = settled;
+    settled = shown();
     if (!known) return;  // the first word of the monitor
-    const version = document.querySelector('.account-head [data-cell="version"]').textContent;
-    const text = `The rules of this account changed at ${RD.utc(RD.now())} UTC. It is judged by ${version} now.`;
+    const text = `The rules of this account changed at ${RD.utc(RD.now())} UTC. It is judged by ${byId("objectives").dataset.version} now.`;
     byId("rules-changed").textContent = byId("say").textContent = text;
     byId("rules-changed").hidden = false;
   }

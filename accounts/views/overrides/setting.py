@@ -54,7 +54,7 @@ def new(request: HttpRequest) -> HttpResponse:
 
 
 def choose_for(request: HttpRequest, public_ids: Collection[str], shown: str, way_back: str) -> HttpResponse:
-    """The choice of a rule for accounts that another page chose; `shown` says which. Those that cannot have one are told."""
+    """The choice of a rule for accounts that another page chose; `shown` says which. Who cannot have one is counted."""
     challenges = _challenges(list(Account.objects.filter(public_id__in=public_ids)))
     ids = [challenge.account.public_id for challenge in challenges]
     asked = QueryDict(mutable=True)
@@ -66,7 +66,7 @@ def choose_for(request: HttpRequest, public_ids: Collection[str], shown: str, wa
 
 
 def wanted_of(request: HttpRequest) -> tuple[list[Challenge], str, int, dict[str, Any] | None, Errors]:
-    """What a sent form asks for: the running challenges, rule, ordinal, what holds instead (None: nothing), what is wrong."""
+    """What a form asks for: running challenges, rule, ordinal, what holds instead (None: nothing), what is wrong."""
     rule, ordinal = request.POST.get("rule", ""), request.POST.get("ordinal", "0")
     accounts, errors = named_accounts(" ".join(request.POST.getlist("account")))
     if rule not in RULES or not ordinal.isdecimal() or len(ordinal) > 2:
