@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Any
 
-from tests.monitoring.engine.oracle import CENT, day_at
+from tests.monitoring.engine.oracle import CENT, day_at, start_of
 from tests.monitoring.engine.others_names import (
     WEEK,
     affected,
@@ -81,15 +81,24 @@ class Book(Verdicts):
 
     def find_symbols(self, index: int, rule: Rule, moment: Moment) -> Iterator[Found]:
         for deal in moment.deals:
-            if deal.closing:
+            base = self.name_for(rule, deal)
+            if deal.closing or base is None:
                 continue
-            lists = {*rule.get("allow", ()), *rule.get("deny", ())}
-            base = base_of(deal.symbol, self.market["symbols"], lists)
-            if base is None:
-                if self.once("name", deal.symbol):
-                    self.events.append(("refused", index, moment.at))
-            elif base in rule.get("deny", ()) or (rule.get("allow") and base not in rule["allow"]):
+            if base in rule.get("deny", ()) or (rule.get("allow") and base not in rule["allow"]):
                 yield Found(index, (deal.id,))
+
+    def name_for(self, rule: Rule, deal: Deal) -> str | None:
+        return base_of(deal.symbol, self.market["symbols"], {*rule.get("allow", ()), *rule.get("deny", ())})
+
+    def ask_names(self, moment: Moment) -> None:
+        """Names that a rule cannot judge, in the order of the deals, each once."""
+        for deal in moment.deals:
+            for index, rule in enumerate(self.whole):
+                asleep = self.paused and self.consequence(index) == "pause"
+                if rule["rule"] != "symbols" or deal.closing or asleep:
+                    continue
+                if self.name_for(rule, deal) is None and self.once("name", deal.symbol):
+                    self.events.append(("refused", index, moment.at))
 
     # -- conduct
 
@@ -176,7 +185,8 @@ class Book(Verdicts):
                 return
             share = best_share(self.profits(running=True), rule["of"])
         else:
-            if not self.ends or not self.once(index, "reset", self.day):
+            asked = moment.reset or moment.due or moment.positions
+            if not asked or not self.ends or not self.once(index, "reset", self.day):
                 return
             share = best_share(self.profits(running=False), rule["of"])
         if self.episode(index, share is not None and share > Fraction(rule["best_day_share"])):
@@ -187,6 +197,8 @@ class Book(Verdicts):
         targets = [(self.amount(rule), -i) for i, rule in enumerate(self.whole) if rule["rule"] == "profit_target"]
         if not targets or self.target_met or self.loss_breached or not self.may_judge:
             return
+        assert self.day is not None
+        at = max(at, start_of(self.day, self.document))
         amount, place = max(targets)
         flat = any(rule.get("requires_flat") for rule in self.whole)
         if self.profit >= amount and not (flat and self.count):

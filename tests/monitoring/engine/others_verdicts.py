@@ -45,6 +45,7 @@ class Verdicts(Whole):
         if not self.may_judge:
             return
         found: list[Found] = []
+        self.ask_names(moment)
         for index, rule in enumerate(self.whole):
             asleep = self.paused and self.consequence(index) == "pause"
             method: Any = getattr(self, f"find_{rule['rule']}", None)
@@ -119,3 +120,7 @@ class Verdicts(Whole):
         begins = above and index not in self.above
         (self.above.add if above else self.above.discard)(index)
         return begins
+
+    def ask_names(self, moment: Moment) -> None:
+        """Tell of names that cannot be normalised."""
+        raise NotImplementedError
