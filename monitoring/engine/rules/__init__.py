@@ -60,7 +60,7 @@ def process(snapshot: Snapshot, message: Message) -> Sequence[Event]:
         if not account.dirty:
             account.touch()
         return _NOTHING
-    if account.high <= equity < account.ceiling and _rises(account, message):
+    if account.high <= equity < account.ceiling and account.low < equity and _rises(account, message):
         return _NOTHING
     return apply(snapshot, account, message)
 

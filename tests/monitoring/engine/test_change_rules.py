@@ -126,6 +126,17 @@ def test_with_another_reset_the_day_ends_at_the_first_new_one() -> None:
     assert (started.day_start_balance, started.key) == (9900000, "acc_1:c1~1:-:day_started:2026-06-10")
 
 
+def test_a_fall_is_no_rise_to_a_mark_that_starts_below() -> None:
+    """A new intraday mark starts at S; what lies between it and another rule's floor is a breach all the same."""
+    desk = running(DAILY)
+    desk.update(110000, balance=110000)
+    desk.now = datetime(2026, 6, 11, tzinfo=UTC)
+    desk.update(108000, balance=110000)
+    assert not change(desk, DAILY, STATIC | {"mode": "trailing", "high_water": "equity_intraday"})
+    (breached,) = desk.update(104999.99, balance=110000)
+    assert (breached.event, breached.rule, breached.floor) == ("breached", "daily_loss", 10500000)
+
+
 def test_a_pause_lasts_until_the_new_reset() -> None:
     desk = running(DAILY | {"consequence": "pause"})
     desk.update(94000)
