@@ -14,13 +14,19 @@ SHOWN = 100
 
 
 class Refusal(ValueError):
-    """What was asked cannot be done; `errors` lists (path, message), `conflict` says that the state is against it."""
+    """What was asked cannot be done; `errors` lists (path, message), `conflict` says that the state is against it.
+
+    `warnings` lists in the same way what is only odd about it.
+    """
 
     whole: ClassVar[str] = ""  # what an empty path is called
 
-    def __init__(self, errors: Iterable[Complaint] | str, *, conflict: bool = False) -> None:
+    def __init__(
+        self, errors: Iterable[Complaint] | str, *, conflict: bool = False, warnings: Iterable[Complaint] = ()
+    ) -> None:
         self.errors: list[Complaint] = [("", errors)] if isinstance(errors, str) else list(errors)
         self.conflict = conflict
+        self.warnings: list[Complaint] = list(warnings)
         super().__init__("; ".join(f"{path}: {message}" if path else message for path, message in self.errors[:SHOWN]))
 
 

@@ -57,7 +57,7 @@ api.add_router("", unknown)  # last: the first route that fits answers
 @api.exception_handler(Refusal)
 def refused(request: HttpRequest, error: Refusal) -> HttpResponse:
     """What the book refused."""
-    return problem(409 if error.conflict else 422, str(error)[:1000], error.errors)
+    return problem(409 if error.conflict else 422, str(error)[:1000], error.errors, warnings=error.warnings)
 
 
 @api.exception_handler(AccessRefused)

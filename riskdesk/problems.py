@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.utils.decorators import sync_and_async_middleware
 
 from accounts.api.shapes import Problem
-from accounts.refusals import SHOWN
+from accounts.refusals import SHOWN, Complaint
 
 API = "/api/v1/"
 JSON = "application/problem+json"
@@ -30,10 +30,14 @@ TITLES = {
 
 
 def problem(
-    status: int, detail: str, errors: Iterable[tuple[str, str]] = (), headers: dict[str, str] | None = None
+    status: int,
+    detail: str,
+    errors: Iterable[Complaint] = (),
+    headers: dict[str, str] | None = None,
+    warnings: Iterable[Complaint] = (),
 ) -> HttpResponse:
     """Why it was not done, as application/problem+json."""
-    return JsonResponse(_body(status, detail, errors), status=status, content_type=JSON, headers=headers)
+    return JsonResponse(_body(status, detail, errors, warnings), status=status, content_type=JSON, headers=headers)
 
 
 @sync_and_async_middleware
@@ -72,7 +76,13 @@ def _detail(request: HttpRequest, answer: HttpResponse) -> str:
     return f"{TITLES.get(answer.status_code, 'Not done')}."
 
 
-def _body(status: int, detail: str, errors: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
-    shown = [{"path": path, "message": message} for path, message in list(errors)[:SHOWN]]
+def _body(
+    status: int, detail: str, errors: Iterable[Complaint] = (), warnings: Iterable[Complaint] = ()
+) -> dict[str, Any]:
+    said = {"errors": _shown(errors), "warnings": _shown(warnings)}
     title = TITLES.get(status, "Not done")
-    return Problem.model_validate({"title": title, "status": status, "detail": detail, "errors": shown}).model_dump()
+    return Problem.model_validate({"title": title, "status": status, "detail": detail, **said}).model_dump()
+
+
+def _shown(complaints: Iterable[Complaint]) -> list[dict[str, str]]:
+    return [{"path": path, "message": message} for path, message in list(complaints)[:SHOWN]]

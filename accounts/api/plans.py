@@ -14,6 +14,7 @@ from accounts.api.shapes import Limit, NewPlan, NewVersion, Offset, PhaseOut, Pl
 from accounts.models import Phase, Plan, RuleSet
 from accounts.permissions import access_change_plans, access_plans
 from accounts.plans import PlanError
+from accounts.refusals import Complaint
 
 router = Router(tags=["plans"])
 
@@ -94,9 +95,15 @@ def publish(request: HttpRequest, plan: str, phase: str, asked: NewVersion) -> S
     try:
         made = plans.publish(held, asked.document, user, asked.reason, base_version=asked.base_version, request=request)
     except PlanError as error:
-        at_fields = [(path if path in {"", "reason"} else f"document.{path}", text) for path, text in error.errors]
-        raise PlanError(at_fields, conflict=error.conflict) from error
+        at_fields, odd = ([_of_document(one) for one in said] for said in (error.errors, error.warnings))
+        raise PlanError(at_fields, conflict=error.conflict, warnings=odd) from error
     return Status(201, _version(made))
+
+
+def _of_document(said: Complaint) -> Complaint:
+    """A complaint at its path in what was sent."""
+    path, text = said
+    return path if path in {"", "reason"} else f"document.{path}", text
 
 
 def _found(slug: str) -> Plan:
@@ -120,6 +127,7 @@ def _plan(plan: Plan) -> PlanOut:
         name=plan.name,
         preset=plan.preset,
         archived_at=plan.archived_at,
+        warnings=list(plan.warnings),
         phases=[
             PhaseOut(
                 slug=phase.slug,

@@ -27,13 +27,14 @@ class Complaint(Schema):
 
 
 class Problem(Schema):
-    """Why a request was not done (RFC 9457), every complaint with the path of its field."""
+    """Why a request was not done (RFC 9457), every complaint with the path of its field; warnings are only odd."""
 
     type: str = "about:blank"
     title: str
     status: int
     detail: str
     errors: list[Complaint] = []
+    warnings: list[Complaint] = []
 
 
 class PhaseOut(Schema):
@@ -46,13 +47,14 @@ class PhaseOut(Schema):
 
 
 class PlanOut(Schema):
-    """A plan in the list."""
+    """A plan in the list; `warnings` only of one that was just imported."""
 
     slug: str
     name: str
     preset: str
     archived_at: datetime | None
     phases: list[PhaseOut]
+    warnings: list[str] = []
 
 
 class NewPlan(Asked):

@@ -18,6 +18,8 @@ class Plan(models.Model):
     preset = models.SlugField(blank=True, default="")  # accounts.presets: what it was made from
     archived_at = models.DateTimeField(null=True, blank=True)  # no longer sold; running challenges go on
 
+    warnings: tuple[str, ...] = ()  # no column: what the engine warned of when this plan was imported
+
     def __str__(self) -> str:
         return self.name
 

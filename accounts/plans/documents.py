@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from accounts.refusals import Refusal, storable_errors
+from accounts.refusals import Complaint, Refusal, storable_errors
 from monitoring.engine.ruleset import RuleSetError, parse_rule_set
 
 SAMPLE = {"version": 1, "currency": "USD", "initial_balance": "100000.00"}  # what a challenge brings, to check with
@@ -24,7 +24,15 @@ def check_document(document: object) -> tuple[str, ...]:
     try:
         return tuple(parse_rule_set(whole_document(document)).warnings)
     except RuleSetError as error:
-        raise PlanError(error.errors) from error
+        raise PlanError(error.errors, warnings=error.warnings) from error
+
+
+def warnings_of(document: Mapping[str, Any]) -> list[Complaint]:
+    """What the engine finds odd about a document, wrong or not, by path."""
+    try:
+        return list(parse_rule_set(whole_document(document)).notes)
+    except RuleSetError as error:
+        return error.warnings
 
 
 def whole_document(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -63,16 +63,19 @@ def import_json(request: HttpRequest) -> HttpResponse:
         return render(request, "accounts/plans/import.html", {"text": "", "errors": []})
     assert isinstance(request.user, User)
     text, sent, errors = _text_of(request)
+    warnings: list[tuple[str, str]] = []
     reason, update = request.POST.get("reason", "").strip(), request.POST.get("update") == "on"
     if not errors:
         try:
             made = plans.import_plan(load_document(sent), request.user, reason=reason, update=update, request=request)
         except (plans.PlanError, RuleSetError) as error:
-            errors = error.errors
+            errors, warnings = error.errors, error.warnings
         else:
             messages.success(request, f"The plan {made.name} is imported.")
+            for said in made.warnings:
+                messages.warning(request, f"Warning: {said}")
             return redirect("plan", slug=made.slug)
-    context = {"text": text, "errors": errors, "reason": reason, "update": update}
+    context = {"text": text, "errors": errors, "warnings": warnings, "reason": reason, "update": update}
     return render(request, "accounts/plans/import.html", context, status=WRONG)
 
 

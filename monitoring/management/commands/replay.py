@@ -61,7 +61,7 @@ class Command(BaseCommand):
         except BrokenPipeError:
             raise CommandError("the reader of the output went away", returncode=1) from None
         except OSError as error:
-            raise CommandError(f"{error.filename}: {error.strerror}", returncode=2) from None
+            raise CommandError(f"{error.filename or 'output'}: {error.strerror}", returncode=2) from None
         except RecordingError as error:
             raise CommandError(f"{error} (--rules RULES.json)" if rules is None else str(error), returncode=2) from None
         except RuleSetError as error:
@@ -77,8 +77,9 @@ def read_rules(path: Path) -> RuleSet:
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}", returncode=2) from None
     except RuleSetError as error:
-        problems = "\n".join(f"{path}: {where or 'rule set'}: {message}" for where, message in error.errors)
-        raise CommandError(problems, returncode=2) from None
+        problems = [f"{path}: {where or 'rule set'}: {message}" for where, message in error.errors]
+        odd = [f"{path}: warning: {where or 'rule set'}: {message}" for where, message in error.warnings]
+        raise CommandError("\n".join([*problems, *odd]), returncode=2) from None
 
 
 def read_market(calendar: Path | None, holidays: Path | None) -> Market | None:

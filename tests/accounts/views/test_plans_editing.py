@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from copy import deepcopy
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts import plans
+from accounts import plans, tokens
 from accounts.models import AuditEntry, Phase, Plan, RuleSet, RuleSetDraft, User
 from accounts.plan_forms import RULES, START, document_of, form_of
 from tests.accounts.views.sent import sent
@@ -117,6 +118,30 @@ def test_what_is_typed_is_kept_as_a_draft_and_judges_nobody(head: Client) -> Non
     assert draft.document["rules"][0]["amount"] == {"percent": "4", "of": "initial"}
     assert draft.base_version == 1
     assert RuleSet.objects.filter(phase=phase()).count() == 1
+
+
+BOTH = {"rule": "trading_hours", "zone": "EST", "windows": [{**WINDOW, "from": "25:00"}]}
+
+
+@pytest.mark.parametrize("name", [*BAD, "an error beside a warning"])
+def test_an_import_says_of_a_phase_what_replay_says_of_its_rules(
+    name: str, head: Client, redis_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = BAD[name][0] if name in BAD else whole(**BOTH)
+    told = "".join(engine_says(wrong, tmp_path, capsys)).replace(f"{tmp_path / 'rules.json'}: ", "").splitlines()
+    data = {"slug": "other", "name": "Other", "phases": [{"slug": "one", "name": "One", **wrong}]}
+    page = unescape(head.post("/plans/new/json/", {"json": json.dumps(data)}, follow=True).content.decode())
+    Plan.objects.filter(slug="other").update(slug="by-page")
+    user = User.objects.get(username="head_of_risk")
+    caller = Client(headers={"Authorization": f"Bearer {tokens.create(user, 'test', user)[1]}"})
+    answer = caller.post("/api/v1/plans/import", data, content_type="application/json").json()
+    by_api = [said if isinstance(said, str) else f"{said['path']}: {said['message']}" for said in answer["warnings"]]
+    by_api += [f"{said['path']}: {said['message']}" for said in answer.get("errors", [])]
+    assert told
+    for line in told:
+        said = f"phases[0].{line.removeprefix('warning: ')}"
+        assert said in page.replace("<code>", "").replace("</code>", "")
+        assert said in by_api
 
 
 def test_warnings_stand_beside_errors_and_none_is_made_up(head: Client) -> None:
