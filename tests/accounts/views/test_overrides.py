@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts import rulebooks
-from accounts.models import Account, AuditEntry, Challenge, Role, RuleOverride, Server
+from accounts import overrides, rulebooks
+from accounts.models import Account, AuditEntry, Challenge, Role, RuleOverride, Server, User
 from tests.monitoring.book import adopt, get, signed_in, text
 
 pytestmark = pytest.mark.django_db
@@ -139,7 +139,7 @@ def test_the_list_shows_both_sentences_and_ends_the_chosen(officer: Client) -> N
     key = str(RuleOverride.objects.get().pk)
     assert "Say why" in text(officer.post("/overrides/end/", {"override": key}, follow=True).content.decode())
     officer.post("/overrides/end/", {"override": key, "reason": "the agreement is over"})
-    assert judged_by(account)[0]["amount"]["percent"] == "5"
+    assert "max_positions" not in {rule["rule"] for rule in judged_by(account)}
     assert "Every account is judged by its plan alone." in get(officer, "/overrides/")
     assert "the agreement is over" in get(officer, "/overrides/?state=ended")
     again = officer.post("/overrides/end/", {"override": key, "reason": "again"}, follow=True)
@@ -178,10 +178,8 @@ def test_after_setting_one_goes_back_to_our_own_pages_only(officer: Client) -> N
 
 
 def test_an_end_date_that_has_passed_is_an_end(officer: Client) -> None:
-    account = adopt("sim-1")
-    set_apart(officer, "sim-1", ends_at="2099-07-01T18:00")
-    RuleOverride.objects.update(
-        starts_at=datetime.now(UTC) - timedelta(days=2), ends_at=datetime.now(UTC) - timedelta(days=1)
-    )
-    assert judged_by(account)[0]["amount"]["percent"] == "5"
+    account, now = adopt("sim-1"), datetime.now(UTC)
+    began, over = now - timedelta(days=2), now - timedelta(days=1)
+    overrides.set_override(account, "max_positions", 0, {"positions": 1}, User.objects.get(), "r", over, began)
+    assert "max_positions" not in {rule["rule"] for rule in judged_by(account)}
     assert "Every account is judged by its plan alone." in get(officer, "/overrides/")
