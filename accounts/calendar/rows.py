@@ -6,14 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from functools import lru_cache
 from typing import TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from accounts import tables
 from accounts.models import Impact, Server
 from accounts.refusals import Complaint, Refusal
 from accounts.tables import Cells
+from monitoring.engine.ruleset import zones
 
 NEWS_COLUMNS = ("uid", "at", "currency", "impact", "title")
 NEWS_OPTIONAL = ("symbols", "withdrawn")
@@ -154,8 +153,9 @@ def _holiday_row(cells: Cells, servers: Mapping[str, Server]) -> HolidayRow:
         return HolidayRow(server, day, withdrawn=True)
     closes = _closes(cells)
     zone = cells.text("zone", 64, required=False)
-    if zone and not known_zone(zone):
-        cells.error("zone", f"unknown time zone {zone!r}; write an IANA name like America/New_York")
+    if zone and not zones.exists(zone):
+        hint = zones.suggestion(zone) or "write an IANA name like America/New_York"
+        cells.error("zone", f"unknown time zone {zone!r}; {hint}")
     if closes is not None and not zone:
         cells.error("zone", "an early close needs the zone of its time, like America/New_York")
     return HolidayRow(server, day, cells.text("name", 200), closes, zone or "UTC")
@@ -181,13 +181,3 @@ def _closes(cells: Cells) -> time | None:
         cells.error("closes", f"must be a wall time like 13:00, or empty for closed all day, is {said!r}")
         return None
     return time.fromisoformat(said)
-
-
-@lru_cache(maxsize=256)
-def known_zone(name: str) -> bool:
-    """Whether it is an IANA zone."""
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True

@@ -125,6 +125,7 @@ def test_holidays_are_read(db: None) -> None:
         (",2026-12-25,X,13:00,", "line 2 zone"),
         (",2026-12-25,X,13:00,Mars/Base", "line 2 zone"),
         (",2026-12-25,X,13:00,../../etc/passwd", "line 2 zone"),
+        (",2026-12-25,X,13:00,localtime", "line 2 zone"),
     ],
 )
 def test_a_wrong_holiday_is_named(db: None, line: str, path: str) -> None:
