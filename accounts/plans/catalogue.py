@@ -40,7 +40,7 @@ def create_plan(
     errors = slug_errors("slug", slug) + text_errors("name", name, longest=120)
     if slug in RESERVED:
         errors.append(("slug", f"must not be {slug}: that is an address of the pages of plans"))
-    errors += _phases_errors(phases)
+    errors += phases_errors(phases)
     if errors:
         raise PlanError(errors)
     with transaction.atomic():
@@ -200,7 +200,8 @@ def slug_errors(path: str, slug: object) -> list[Complaint]:
     return []
 
 
-def _phases_errors(phases: Sequence[Mapping[str, Any]]) -> list[Complaint]:
+def phases_errors(phases: Sequence[Mapping[str, Any]]) -> list[Complaint]:
+    """What is wrong with a plan's phases as `create_plan` takes them, by path."""
     errors: list[Complaint] = []
     if not phases:
         errors.append(("phases", "A plan has at least one phase."))

@@ -9,9 +9,9 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from accounts.models import Phase, Plan, User
-from accounts.plans.catalogue import add_phase, create_plan, rename_plan, slug_errors
+from accounts.plans.catalogue import add_phase, create_plan, phases_errors, rename_phase, rename_plan, slug_errors
 from accounts.plans.defaults import newest_rule_set
-from accounts.plans.documents import PlanError, blank_document, check_document, kept, under, warnings_of
+from accounts.plans.documents import PlanError, blank_document, check_document, kept, under
 from accounts.plans.versions import publish
 from accounts.refusals import Complaint, storable_errors
 
@@ -36,19 +36,8 @@ def import_plan(
     """A plan from its JSON, strict: unknown keys are named, errors come by path (phases[0].rules[2].lots).
 
     A slug that is taken is refused, unless `update`: then each phase whose document differs gets a new version, new
-    phases are added, and phases that the file does not name stay as they are.
-    The plan's `warnings` are the engine's, by path; a PlanError has them too.
+    phases are added, names follow the file, and phases that the file does not name stay as they are.
     """
-    try:
-        made = _import(data, actor, reason, update, request)
-    except PlanError as error:
-        error.warnings = _warnings(data)
-        raise
-    made.warnings = tuple(f"{path}: {said}" for path, said in _warnings(data))
-    return made
-
-
-def _import(data: object, actor: User, reason: str, update: bool, request: HttpRequest | None) -> Plan:
     plan, phases = _read(data)
     slug, existing = plan["slug"], None
     if update and isinstance(slug, str) and "\0" not in slug:
@@ -56,6 +45,8 @@ def _import(data: object, actor: User, reason: str, update: bool, request: HttpR
     if existing is None:
         why = reason or "Imported."
         return create_plan(slug, plan["name"], phases, actor, preset=plan["preset"], reason=why, request=request)
+    if errors := phases_errors(phases):
+        raise PlanError(errors)
     with transaction.atomic():
         held = rename_plan(existing, plan["name"], actor, request=request)
         for number, phase in enumerate(phases):
@@ -71,6 +62,8 @@ def _update(
         if found is None:
             add_phase(plan, given["slug"], given["name"], actor, given["document"], request=request)
             return
+        if given["name"] != found.name:
+            rename_phase(found, given["name"], actor, request=request)
         newest = newest_rule_set(found)
         if newest is None or newest.document != kept(given["document"]):
             publish(found, given["document"], actor, reason, request=request)
@@ -106,25 +99,12 @@ def _read(data: object) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return {"slug": data["slug"], "name": data["name"], "preset": preset}, read
 
 
-def _warnings(data: object) -> list[Complaint]:
-    """What the engine finds odd about the phases of a file, whatever else is wrong with it."""
-    phases = data.get("phases") if isinstance(data, Mapping) else None
-    if not isinstance(phases, list) or storable_errors(phases):
-        return []
-    documents = [(f"phases[{number}]", _document(one)) for number, one in enumerate(phases) if isinstance(one, Mapping)]
-    return [(f"{at}.{path}", said) for at, document in documents for path, said in warnings_of(document)]
-
-
-def _document(phase: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in phase.items() if key not in _PHASE_KEYS}
-
-
 def _phase(number: int, phase: object, errors: list[Complaint]) -> dict[str, Any]:
     path = f"phases[{number}]"
     if not isinstance(phase, Mapping):
         errors.append((path, f"must be an object, is {phase!r:.60}"))
         return {"slug": "", "name": "", "document": None}
-    document = _document(phase)
+    document = {key: value for key, value in phase.items() if key not in _PHASE_KEYS}
     try:
         check_document(document)
     except PlanError as error:

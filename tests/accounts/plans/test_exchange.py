@@ -75,6 +75,29 @@ def test_a_slug_that_is_taken_is_refused_unless_asked_for(head: User) -> None:
     assert newest(plan.phases.get(slug="first")).reason == "from the repository"
 
 
+def test_an_update_takes_over_names_too(head: User) -> None:
+    plan = a_plan(head)
+    data = plans.export_plan(plan)
+    data["phases"][0]["name"] = "Evaluation"
+    plans.import_plan(data, head, update=True)
+    assert [phase.name for phase in plan.phases.order_by("order")] == ["Evaluation", "Funded"]
+    assert plans.export_plan(plan) == data
+
+
+@pytest.mark.parametrize(
+    ("change", "path"), [({"name": 5}, "phases[2].name"), ({"name": " "}, "phases[2].name"), ({}, "phases[2].slug")]
+)
+def test_an_update_is_as_strict_about_phases_as_a_new_plan(head: User, change: dict[str, Any], path: str) -> None:
+    """The same phase twice would make two versions of it, of which the first is nobody's."""
+    plan = a_plan(head)
+    data = plans.export_plan(plan)
+    data["phases"].append({**data["phases"][0], "clear_below": "0.70", **change})
+    with pytest.raises(PlanError) as caught:
+        plans.import_plan(data, head, update=True)
+    assert path in {one for one, _ in caught.value.errors}
+    assert newest(plan.phases.get(slug="first")).version == 1
+
+
 def test_an_update_with_an_error_changes_nothing(head: User) -> None:
     plan = a_plan(head)
     data = plans.export_plan(plan)
