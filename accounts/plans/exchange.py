@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from accounts.models import Phase, Plan, User
 from accounts.plans.catalogue import add_phase, create_plan, phases_errors, rename_phase, rename_plan, slug_errors
 from accounts.plans.defaults import newest_rule_set
-from accounts.plans.documents import PlanError, blank_document, check_document, kept, under
+from accounts.plans.documents import PlanError, blank_document, check_document, kept, under, warnings_of
 from accounts.plans.versions import publish
 from accounts.refusals import Complaint, storable_errors
 
@@ -37,7 +37,18 @@ def import_plan(
 
     A slug that is taken is refused, unless `update`: then each phase whose document differs gets a new version, new
     phases are added, names follow the file, and phases that the file does not name stay as they are.
+    The plan's `warnings` are the engine's, by path; a PlanError has them too.
     """
+    try:
+        made = _import(data, actor, reason, update, request)
+    except PlanError as error:
+        error.warnings = _warnings(data)
+        raise
+    made.warnings = tuple(f"{path}: {said}" for path, said in _warnings(data))
+    return made
+
+
+def _import(data: object, actor: User, reason: str, update: bool, request: HttpRequest | None) -> Plan:
     plan, phases = _read(data)
     slug, existing = plan["slug"], None
     if update and isinstance(slug, str) and "\0" not in slug:
@@ -99,12 +110,25 @@ def _read(data: object) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return {"slug": data["slug"], "name": data["name"], "preset": preset}, read
 
 
+def _warnings(data: object) -> list[Complaint]:
+    """What the engine finds odd about the phases of a file, whatever else is wrong with it."""
+    phases = data.get("phases") if isinstance(data, Mapping) else None
+    if not isinstance(phases, list) or storable_errors(phases):
+        return []
+    documents = [(f"phases[{number}]", _document(one)) for number, one in enumerate(phases) if isinstance(one, Mapping)]
+    return [(f"{at}.{path}", said) for at, document in documents for path, said in warnings_of(document)]
+
+
+def _document(phase: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in phase.items() if key not in _PHASE_KEYS}
+
+
 def _phase(number: int, phase: object, errors: list[Complaint]) -> dict[str, Any]:
     path = f"phases[{number}]"
     if not isinstance(phase, Mapping):
         errors.append((path, f"must be an object, is {phase!r:.60}"))
         return {"slug": "", "name": "", "document": None}
-    document = {key: value for key, value in phase.items() if key not in _PHASE_KEYS}
+    document = _document(phase)
     try:
         check_document(document)
     except PlanError as error:
