@@ -36,6 +36,7 @@ def _topstep(size: str, loss: str) -> Preset:
     return Preset(
         slug=f"topstep-combine-{size}k",
         firm="Topstep",
+        size=f"{size}000.00",
         name=f"Topstep Combine {size}k",
         summary=f"No daily loss; maximum loss {float(loss):,.0f} trailing at the end of the day, up to the start.",
         phases=(PresetPhase("combine", "Trading Combine", phase),),
@@ -59,6 +60,7 @@ def _apex_eod(size: str, day: str, loss: str) -> Preset:
     return Preset(
         slug=f"apex-eod-{size}k",
         firm="Apex",
+        size=f"{size}000.00",
         name=f"Apex EOD {size}k",
         summary=f"Daily loss {float(day):,.0f} pauses; maximum loss {float(loss):,.0f} trailing at the end of the day.",
         phases=(PresetPhase("evaluation", "Evaluation", document(*NEW_YORK, *rules, week=EVENINGS)),),
@@ -83,6 +85,7 @@ def _apex_intraday(size: str, loss: str) -> Preset:
     return Preset(
         slug=f"apex-intraday-{size}k",
         firm="Apex",
+        size=f"{size}000.00",
         name=f"Apex intraday {size}k",
         summary=f"No daily loss; maximum loss {float(loss):,.0f} trailing the highest equity, open profit included.",
         phases=(PresetPhase("evaluation", "Evaluation", document(*NEW_YORK, *rules, week=EVENINGS)),),

@@ -31,6 +31,7 @@ class Preset:
     verified: date  # when the facts were last compared with the firm's pages
     notes: tuple[str, ...] = ()
     summary: str = ""
+    size: str = "100000.00"  # of the account that its amounts are made for, where they are money
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -33,6 +33,12 @@ def test_a_preset_says_where_it_is_from_and_to_check_it(preset: Preset) -> None:
     assert preset.notes
 
 
+@EACH
+def test_a_preset_in_money_is_worked_out_for_the_account_that_it_is_made_for(preset: Preset) -> None:
+    named = preset.slug.rpartition("-")[2].removesuffix("k")
+    assert preset.size == (f"{named}000.00" if preset.slug.endswith("k") else "100000.00")
+
+
 def test_slugs_are_given_once() -> None:
     assert len({preset.slug for preset in PRESETS}) == len(PRESETS) == 21
 

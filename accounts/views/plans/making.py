@@ -92,7 +92,7 @@ def presets_page(request: HttpRequest) -> HttpResponse:
         PresetShown(
             one,
             title(one),
-            [(phase.name, rules_shown(phase.document, Sample(currency="USD"))) for phase in one.phases],
+            [(phase.name, rules_shown(phase.document, Sample(one.size))) for phase in one.phases],
             made.get(one.slug, []),
         )
         for one in found

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest
 
-from accounts import plans
+from accounts import plans, presets
 from accounts.models import Challenge, Phase, RuleSet, User
 from accounts.plan_forms import RULES
 from accounts.plan_forms.values import MOST_RULES
@@ -58,11 +58,13 @@ class Judged:
 
 
 def sample_of(request: HttpRequest, phase: Phase | None = None) -> Sample:
-    """The size asked for, else the commonest among those that run under the phase, else 100,000 USD."""
+    """The size asked for, else the commonest among those that run under the phase, else its preset's, else 100,000."""
     asked = request.GET.get("size", "").replace(",", "").strip()
     currency = request.GET.get("currency", "").strip().upper()
     size = SIZE
     if phase is not None:
+        preset = presets.find(phase.plan.preset)
+        size = preset.size if preset else size
         running = Challenge.objects.filter(RUNNING, rule_set__phase=phase)
         sizes = running.values("initial_balance", "account__currency").annotate(n=Count("pk"))
         common = sizes.order_by("-n", "initial_balance").first()

@@ -68,3 +68,13 @@ def test_a_plan_that_nobody_knows_is_not_found(signed_in: SignedIn, plan: Plan) 
 
 def test_without_any_plan_the_page_says_how_to_make_one(signed_in: SignedIn) -> None:
     assert "There is no plan yet" in signed_in("head_of_risk").get("/plans/").content.decode()
+
+
+def test_the_examples_of_a_preset_and_of_its_plan_are_for_its_size(
+    signed_in: SignedIn, people: dict[str, User]
+) -> None:
+    plans.create_from_preset("apex-eod-25k", "apex", "Apex", people["head_of_risk"])
+    for path in ("/plans/presets/?q=apex+eod+25k", "/plans/apex/"):
+        page = signed_in("head_of_risk").get(path).content.decode()
+        assert "Daily loss, on an account of 25,000.00 USD" in page
+        assert "floor 24,500.00 (day-start balance 25,000.00 less 500.00)" in page

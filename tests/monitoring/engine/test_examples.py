@@ -171,6 +171,26 @@ EXPECTED: list[tuple[dict[str, Any], list[str]]] = [
             "If the first 3 were on 2026-06-01, one more on 2026-06-08: allowed.",
         ],
     ),
+    (
+        {"rule": "soft_breaches", "allowed": 1, "window_days": 1},
+        ["If the first was on 2026-06-01, one more on 2026-06-02: allowed."],
+    ),
+    (
+        {"rule": "max_positions", "positions": 1000},
+        ["The 1,001st position that is open at once is the first violation."],
+    ),
+    (
+        {"rule": "profit_target", "amount": {"fixed": "0.001"}},
+        ["With so small an amount the target is reached as soon as the account is judged."],
+    ),
+    (
+        {"rule": "consistency", "best_day_share": "0.01", "of": "net"},
+        ["The best day 50.00 is 1.00% of the net total 5,000.00, within the limit of 1%."],
+    ),
+    (
+        {"rule": "news_window", "before_minutes": 0, "after_minutes": 0, "exempt_if_opened_before_hours": 0},
+        ["EURUSD opened at Friday 2026-06-05 12:30:01 UTC and closed at once: allowed."],
+    ),
 ]
 
 

@@ -9,7 +9,7 @@ from monitoring.engine.events import Event, EventKind
 from monitoring.engine.rules.examples.stage import SECOND, Stage, morning, verdict
 from monitoring.engine.ruleset import RuleSet
 from monitoring.engine.ruleset.model import MaxLotsPerPosition, MaxLotsTotal, MaxPositions, Symbols
-from monitoring.engine.ruleset.sentences import counted, lots_words
+from monitoring.engine.ruleset.sentences import counted, lots_words, ordinal
 
 _SYMBOL = "EURUSD"
 _STEP = 1_000_000  # 0.01 lots
@@ -44,7 +44,7 @@ def _opened(rule_set: RuleSet, *positions: tuple[int, str]) -> list[Event]:
 
 def _positions(rule_set: RuleSet, rule: MaxPositions) -> list[str]:
     if rule.positions > _MOST:
-        return [f"The {rule.positions + 1:,}th position that is open at once is the first violation."]
+        return [f"The {ordinal(rule.positions + 1)} position that is open at once is the first violation."]
     within = _opened(rule_set, *[(_STEP, "buy")] * rule.positions)
     beyond = _opened(rule_set, *[(_STEP, "buy")] * (rule.positions + 1))
     return [

@@ -26,12 +26,14 @@ from monitoring.engine.ruleset.sentences import counted, share_text
 _DAY = timedelta(days=1)
 _LOT = 10**8
 _MOST_DAYS = 1000  # that an example plays
-_MOST_SHARES = 40
+_MOST_SHARES = 100
 
 
 def _target(rule_set: RuleSet, rule: ProfitTarget) -> list[str]:
     stage = Stage(rule_set, morning(rule_set))
     goal = rule_set.initial_balance + goal_amount(stage.account, rule)
+    if goal <= rule_set.initial_balance:
+        return ["With so small an amount the target is reached as soon as the account is judged."]
     lines = []
     for balance in (goal - 1, goal):
         reached = _reached(stage.update(stage.now + SECOND, balance))

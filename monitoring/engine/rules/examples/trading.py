@@ -100,7 +100,8 @@ def _news(rule_set: RuleSet, rule: NewsWindow) -> list[str]:
             stage = _stage(rule_set, news, min(opened, _NEWS - before - HOUR))
             stage.open(opened, "p1", _SYMBOL, _LOT)
             said = verdict(stage.close(max(opened, _NEWS) + MOMENT * bool(opened >= _NEWS), "p1"), rule.rule)
-            lines.append(f"{_SYMBOL} opened at {local(opened, 'UTC')} UTC and closed at the announcement: {said}.")
+            when = "at the announcement" if opened < _NEWS else "at once"
+            lines.append(f"{_SYMBOL} opened at {local(opened, 'UTC')} UTC and closed {when}: {said}.")
     return lines
 
 
@@ -154,7 +155,8 @@ def _later(rule_set: RuleSet, rule: SoftBreaches, days: int) -> str:
         _flag(stage, number)
     stage.update(morning(rule_set, MONDAY + days * _DAY))
     said = verdict(_flag(stage, rule.allowed), rule.rule)
-    return f"If the first {rule.allowed} were on {MONDAY}, one more on {MONDAY + days * _DAY}: {said}."
+    first = "first was" if rule.allowed == 1 else f"first {rule.allowed} were"
+    return f"If the {first} on {MONDAY}, one more on {MONDAY + days * _DAY}: {said}."
 
 
 def _flag(stage: Stage, number: int) -> list[Event]:
