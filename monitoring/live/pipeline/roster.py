@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from datetime import UTC, datetime
+from heapq import nsmallest
 
 import structlog
 from django.db import DatabaseError
@@ -106,18 +107,19 @@ class Roster:
             return
         account = pipeline.snapshot.accounts.get(account_id)
         if account is None or before is None or before.challenge != entry.challenge:
-            pipeline.watch(entry, None)
+            # Not watched before: perhaps by the run before us, under rules that could be read.
+            pipeline.watch(entry, self.memory.state(entry.public_id) if account is None else None)
             pipeline.connector.feed.request_resync(account_id)
             return
         pipeline.set_entry(entry)
+        if entry.in_review and not before.in_review:  # before its rules: nothing is judged in review
+            pipeline.hold_for_review(account, entry.state_reason or "in review")
         if before.rule_set is not entry.rule_set:
             pipeline.change_rules(account, entry.rule_set, datetime.now(UTC))
         if before.in_review and not entry.in_review:
             pipeline.release(account)
             pipeline.held.discard(account_id)
             pipeline.connector.feed.request_resync(account_id)
-        elif entry.in_review and not before.in_review:
-            pipeline.hold_for_review(account, entry.state_reason or "in review")
         account.touch()
 
     def _book_is_down(self, error: Exception) -> None:
@@ -127,7 +129,7 @@ class Roster:
 
 
 def _unknown_words(names: set[str], server: str) -> str:
-    listed = ", ".join(sorted(names)[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    listed = ", ".join(nsmallest(3, names)) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return (
         f"{server}: no base name is known for {listed}, so rules on symbols and news pass them by;"
         " set it on the page Symbols (/symbols/)"

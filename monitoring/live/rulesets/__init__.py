@@ -7,8 +7,9 @@ a change costs one light query and work only for the accounts that it concerns.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -171,12 +172,12 @@ class Book:
 
     def _changes(self) -> list[Entry]:
         at = datetime.now(UTC)
-        digest = self._read_digest(at)  # before the rows: what changes in between is found at the next look
         known = self._rows
-        rows = self._read_rows(at)
-        self._rows = rows
-        found = self._entries([row for pk, row in rows.items() if known.get(pk) != row], at)
-        self._digest = digest
+        with _one_moment():
+            digest = self._read_digest(at)
+            rows = self._read_rows(at)
+            found = self._entries([row for pk, row in rows.items() if known.get(pk) != row], at)
+        self._rows, self._digest = rows, digest  # only now: what was cut off half-way is read again
         return found
 
     def _read_rows(self, at: datetime, only: list[int] | None = None) -> dict[int, BookRow]:
@@ -231,8 +232,9 @@ class Book:
             found = challenges.adopt_many(server, wanted, at=at)
             for listing in listings:
                 self._review_if_beyond(found[listing.account_id], listing, at)
-        rows = self._read_rows(at, [challenge.account_id for challenge in found.values()])
-        return {entry.upstream_id: entry for entry in self._entries(rows.values(), at)}
+        with _one_moment():
+            rows = self._read_rows(at, [challenge.account_id for challenge in found.values()])
+            return {entry.upstream_id: entry for entry in self._entries(rows.values(), at)}
 
     def _review_if_beyond(self, challenge: Challenge, listing: Resync, at: datetime) -> None:
         """Only of a challenge made by this adoption: an older one is judged as it always was."""
@@ -247,6 +249,15 @@ class Book:
             return  # told by `_entries`
         if reason := beyond_a_floor(rule_set, listing):
             challenges.send_to_review(challenge, f"At adoption {reason}")
+
+
+@contextmanager
+def _one_moment() -> Iterator[None]:
+    """What is read inside is of one instant: a row and the document that it names belong together."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield
 
 
 def beyond_a_floor(rule_set: RuleSet, listing: Resync) -> str:

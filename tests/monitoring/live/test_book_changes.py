@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from accounts import moves, overrides, symbols
 from accounts.calendar import import_news_csv
@@ -242,3 +242,32 @@ def test_a_rule_that_wants_positions_closed_is_enforced_at_a_real_upstream(desk:
     assert (row.state, row.locked) == ("ok", False)
     assert [one.rule for one in row.standings if one.rule == "max_positions"] == ["max_positions"]
     assert RiskEvent.objects.filter(event="violated", rule="max_positions").count() == 1
+
+
+def test_a_change_that_was_cut_off_half_way_is_read_again(live: Live, head: User) -> None:
+    """PostgreSQL goes away between an account's row and the document that it names."""
+    challenge = make_challenge(upstream_id=ACCOUNT)
+    live.loop.run_until_complete(live.book.load())
+    moves.move_challenges([challenge], next_version(challenge, with_daily("4")), head, "tightened")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE accounts_plan RENAME COLUMN archived_at TO elsewhere")
+    try:
+        with pytest.raises(DatabaseError):
+            live.loop.run_until_complete(live.book.changes())
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE accounts_plan RENAME COLUMN elsewhere TO archived_at")
+    assert live.loop.run_until_complete(live.book.changed())
+    [entry] = live.loop.run_until_complete(live.book.changes())
+    assert entry.rule_set.version == 2
+
+
+def test_who_goes_to_review_is_not_judged_by_the_rules_that_come_with_it(live: Live, head: User) -> None:
+    challenge = make_challenge(upstream_id=ACCOUNT)
+    live.run(live.roster.follow)
+    live.run(lambda: live.update(now(), 95_900.0))
+    moves.move_challenges([challenge], next_version(challenge, with_daily("4")), head, "tightened")
+    Challenge.objects.update(state=ChallengeState.REVIEW, state_reason="Looked into")
+    live.run(live.roster.follow)
+    assert (live.account.rule_set.version, live.account.review) == (2, "Looked into")
+    assert (recorded(), live.enforced) == (["warned"], [])
