@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -33,6 +34,8 @@ class SecondLine:
         self._wanted: dict[int, tuple[object, dict[str, Any]]] = {}  # by rule set, which many accounts share
         self._names: list[str] | None = None
         self._names_at = -NAMES_LAST
+        self._table: Mapping[str, str] = {}  # the server's names of symbols as they were worded
+        self._connects = 0
         self._wake = asyncio.Event()
         self._pause = RETRY[0]
 
@@ -40,14 +43,6 @@ class SecondLine:
         """An account is judged by this entry's rules from now on."""
         self.refused.pop(entry.upstream_id, None)
         self._pending[entry.upstream_id] = None
-        self._wake.set()
-
-    def market_changed(self) -> None:
-        """Names of symbols mean something else: all rules are worded anew."""
-        self._wanted.clear()
-        for account_id, entry in self.pipeline.entries.items():
-            if _names_symbols(entry):
-                self._pending[account_id] = None
         self._wake.set()
 
     def counts(self) -> dict[str, int]:
@@ -73,9 +68,26 @@ class SecondLine:
             while not self._pending or self.pipeline.mode != "live":
                 self._wake.clear()
                 await _woken(self._wake, 1.0)  # the mode has no word of its own
+                self._look()
+            self._look()
             account_id = next(iter(self._pending))
             wait = await self._bring_in_step(account_id)
             await asyncio.sleep(max(wait, self.pace))
+
+    def _look(self) -> None:
+        """Find whose rules there may no longer be ours."""
+        pipeline = self.pipeline
+        if pipeline.symbols != self._table:  # names mean something else: what names symbols is worded anew
+            self._table = pipeline.symbols
+            self._wanted.clear()
+            self._pending |= {account_id: None for account_id, one in pipeline.entries.items() if _names_symbols(one)}
+        doubtful = pipeline.told_there.rules_changed()
+        if (connects := pipeline.connector.feed.health.connects) != self._connects:
+            self._connects = connects
+            doubtful = {*doubtful, *self._told}  # nobody knows what happened meanwhile
+        for account_id in doubtful & self._told.keys():
+            del self._told[account_id]
+            self._pending[account_id] = None
 
     async def _bring_in_step(self, account_id: str) -> float:
         """One account; returns how long the upstream should be left alone."""
@@ -98,6 +110,9 @@ class SecondLine:
         there = await execution.read_risk_rules(account_id)
         if not self.words.agrees(there, wanted):
             await asyncio.sleep(self.pace)
+            if self.pipeline.mode != "live":
+                self._pending[account_id] = None
+                return
             result = await execution.put_risk_rules(account_id, self.words.merged(there, wanted))
             if result.status not in {ActionStatus.DONE, ActionStatus.NO_CHANGE}:
                 why = result.message or result.code or "no answer"

@@ -16,9 +16,17 @@ class ToldThere:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter(dict.fromkeys(TOLD.values(), 0))
         self._known: dict[str, None] = {}
+        self._changed: set[str] = set()
+
+    def rules_changed(self) -> set[str]:
+        """The accounts whose rules there somebody has set since the last call, ourselves included."""
+        changed, self._changed = self._changed, set()
+        return changed
 
     def notice(self, message: AccountNotice) -> None:
         """Count an event of the upstream's rules, once."""
+        if message.kind == "risk_rules_updated":
+            self._changed.add(message.account_id)
         name, event_id = TOLD.get(message.kind), message.event_id
         if name is None or (event_id is not None and event_id in self._known):
             return

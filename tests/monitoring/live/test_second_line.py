@@ -7,7 +7,8 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from accounts.models import Challenge, EnforcementMode, RuleSet, Server
+from accounts import symbols
+from accounts.models import Challenge, EnforcementMode, Role, RuleSet, Server, User
 from monitoring.live.publish import ServerRow
 from monitoring.models import RiskEvent
 from tests.monitoring.live.desk import KEY, Desk
@@ -77,6 +78,22 @@ def test_the_upstream_gets_the_rules_in_its_own_words_and_what_it_says_of_them_i
     assert desk.shown("acc_x").state == "ok"
     assert not RiskEvent.objects.filter(event="breached").exists()
     assert Challenge.objects.get().state == "active"
+
+
+def test_what_somebody_changes_there_and_what_a_name_comes_to_mean_is_brought_in_step_again(desk: Desk) -> None:
+    with_caps()
+    desk.make_account("acc_x")
+    desk.start_monitor()
+    eventually(lambda: rules_there(desk, "acc_x")["max_lot_size"] == 2.0, what="the upstream has the limit")
+    rest(desk, "PUT", "/accounts/acc_x/risk-rules", {"max_lot_size": 50.0, "max_daily_loss_pct": 0.01})
+    eventually(lambda: rules_there(desk, "acc_x")["max_lot_size"] == 2.0, what="the limit stands again")
+    assert rules_there(desk, "acc_x")["max_daily_loss_pct"] == 0.01
+    head = User.objects.create(username="head", role=Role.HEAD_OF_RISK)
+    symbols.set_names(Server.objects.get(name="main"), {"ETHUSD": "BTCUSD"}, head)
+    eventually(
+        lambda: rules_there(desk, "acc_x")["blocked_symbols"] == ["BTCUSD", "ETHUSD"], what="worded by the new name"
+    )
+    eventually(lambda: (feed(desk).rules_in_step, feed(desk).rules_pending) == (1, 0), what="in step on the page")
 
 
 def test_dry_run_tells_the_upstream_nothing_until_it_is_live(desk: Desk) -> None:
