@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from json import dumps
@@ -29,6 +29,8 @@ from monitoring.engine.ruleset import RuleSetError
 from monitoring.whatif import PORTION, Effect, Sweep, SweepUnavailable, Verdict, effects_of_version, sweep
 
 PER_PAGE = 100
+_OLD = timedelta(seconds=30)  # a preview that was finished before is shown again for so long: it tells of now
+_LISTING = {"part", "page", "show", "q", "sort"}  # what only looks at it
 WORDS = {
     Verdict.BREACH: "Would be in breach",
     Verdict.VIOLATE: "Would break a rule",
@@ -122,6 +124,8 @@ def context_of(request: HttpRequest, asked: Asked, form: PreviewFilterForm, *, w
     try:
         # Filtering and turning pages begin nothing and compute no further portion than one.
         found = sweep(asked.key(request), asked.challenges, asked.target, anew=request.GET.get("again") == "1")
+        if found.ended and datetime.now(UTC) - found.ended > _OLD and not _LISTING & request.GET.keys():
+            found = sweep(asked.key(request), asked.challenges, asked.target, anew=True)
         while whole and not found.finished:
             found = sweep(asked.key(request), asked.challenges, asked.target)
     except SweepUnavailable as error:

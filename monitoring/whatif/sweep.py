@@ -38,6 +38,7 @@ class Sweep(msgspec.Struct, kw_only=True):
     done: int = 0
     last: int = 0  # the greatest challenge key that is done
     finished: bool = False
+    ended: datetime | None = None
     counts: dict[str, int] = {}
     oldest: datetime | None = None  # of the checkpoints' own times
     newest: datetime | None = None
@@ -99,6 +100,7 @@ def advance(found: Sweep, challenges: QuerySet[Challenge], judge: Judge, portion
     found.done += len(next_ones)
     found.last = next_ones[-1].pk if next_ones else found.last
     found.finished = len(next_ones) < portion
+    found.ended = datetime.now(UTC) if found.finished else None
     for one in computed:
         found.counts[one.verdict.value] = found.counts.get(one.verdict.value, 0) + 1
     times = [one.at for one in computed if one.at is not None]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import msgspec
 import pytest
+import redis
 from django.test import Client
 
 from accounts import plans
 from accounts.models import AuditEntry, Challenge, Phase, Role, RuleSet, User
+from monitoring.whatif import Sweep
 from tests.monitoring.book import signed_in
 from tests.monitoring.test_whatif import at_equity, started, version
 
@@ -52,6 +57,21 @@ def test_htmx_gets_the_fragment_and_its_list(head: Client, published: RuleSet) -
     found = head.get(f"{PREVIEW}?target=2&part=list&show=warn", headers={"HX-Request": "true"}).content.decode()
     assert found.startswith('<div id="preview-list"')
     assert found.count("data-account=") == 1
+
+
+def test_a_preview_of_a_while_ago_is_computed_again(head: Client, published: RuleSet, redis_url: str) -> None:
+    assert 'data-breaches="1"' in head.get(f"{PREVIEW}?target=2").content.decode()
+    at_equity(Challenge.objects.get(account__login="acc_1"), 95_000.0)
+    assert 'data-breaches="1"' in head.get(f"{PREVIEW}?target=2").content.decode()
+    client = redis.Redis.from_url(redis_url)
+    (key,) = [one for one in client.keys("riskdesk:whatif:*") if b":rows:" not in one]
+    kept = msgspec.msgpack.decode(client.get(key), type=Sweep)  # type: ignore[arg-type]
+    assert kept.ended
+    kept.ended -= timedelta(seconds=31)
+    client.set(key, msgspec.msgpack.encode(kept))
+    assert 'data-breaches="1"' in head.get(f"{PREVIEW}?target=2&sort=account").content.decode()
+    for path in (PREVIEW, MOVE):
+        assert 'data-breaches="2"' in head.get(f"{path}?target=2").content.decode()
 
 
 def test_a_draft_is_previewed_before_it_is_a_version(head: Client, phase: Phase) -> None:
