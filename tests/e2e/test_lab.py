@@ -135,8 +135,10 @@ def test_a_running_comparison_is_cancelled_within_two_seconds(page: Page, worker
 
 def test_a_worker_that_is_killed_leaves_a_run_that_says_so(page: Page, worker: Start, tmp_path: Path) -> None:
     process = worker()
-    run = upload(page, long_frames(tmp_path / "long.jsonl"))
+    run = upload(page, long_frames(tmp_path / f"{'w' * 150}.jsonl"))
     expect(page.locator("#lab-progress h2")).to_have_text("Running")
+    wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(wider) == 0, "a long name is broken into lines"
     assert runs.bury() == 0  # its worker lives
     process.send_signal(signal.SIGKILL)
     process.wait(10)
