@@ -325,6 +325,8 @@ class Pipeline:
         for departure in departures:
             if departure is not None:
                 self.enforcer.depart(departure, started)
+        if self.tape is not None and not departures:  # else after them
+            self.tape.hurry()
         # Threads that wake and the log take their time: after the commands.
         self._afterwards.append(loud)
         asyncio.get_running_loop().call_later(AFTERWARDS_S, self.follow_up)
