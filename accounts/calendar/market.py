@@ -9,7 +9,9 @@ from django.db.models import Max, Q, QuerySet
 from accounts.models import CalendarRevision, MarketHoliday, NewsAnnouncement, Server, SymbolName
 from monitoring.engine.messages import Holiday, Market, NewsEvent
 
-NEWS_BEFORE, NEWS_AFTER = timedelta(days=2), timedelta(days=15)  # what judging needs; ask anew at least once a day
+# What judging needs: a news window reaches 7 days at most, and what was not seen for a while is judged late. Whoever
+# keeps a market asks anew at least once a day.
+NEWS_BEFORE, NEWS_AFTER = timedelta(days=10), timedelta(days=15)
 DAYS_BEFORE, DAYS_AFTER = timedelta(days=10), timedelta(days=60)
 
 
@@ -21,8 +23,8 @@ def current_market(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Market:
-    """What the firm says of the server's market around `at`: news from 2 days before to 15 after, holidays from 10 days
-    before to 60 after, the table of symbols as it is now. `since` and `until` give another span, `revision` an older
+    """What the firm says of the server's market around `at`: news from 10 days before to 15 after, holidays from 10
+    days before to 60 after, the table of symbols as it is now. `since` and `until` give another span, `revision` an older
     state of the calendar (symbols have no revisions).
     """
     found = server if isinstance(server, Server) else Server.objects.get(name=server)
