@@ -12,6 +12,7 @@ from accounts.refusals import Complaint
 
 LARGEST = 5_000_000  # signs of one file
 MOST_ROWS = 20_000
+FORMULA_SIGNS = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")  # the full-width ones are signs to some spreadsheets too
 T = TypeVar("T")
 
 
@@ -78,7 +79,8 @@ def csv_rows(text: str, columns: Sequence[str], optional: Sequence[str]) -> tupl
             if len(cells) != len(head):
                 errors.append((f"line {here}", f"has {len(cells)} cells, the head has {len(head)}"))
             else:
-                rows.append(Cells(f"line {here}", dict(zip(head, cells, strict=True)), errors, " "))
+                values = [as_meant(cell) for cell in cells]
+                rows.append(Cells(f"line {here}", dict(zip(head, values, strict=True)), errors, " "))
     except csv.Error as error:
         errors.append((f"line {lines.line_num}", f"is no CSV: {error}"))
     return rows, errors + _size_errors(rows)
@@ -123,6 +125,11 @@ def read(
         first.setdefault(name, row.place)
         found.append(value)
     return found
+
+
+def as_meant(cell: str) -> str:
+    """A cell without the apostrophe by which our exports keep a spreadsheet from taking it for a formula."""
+    return cell[1:] if cell[:1] == "'" and cell[1:].lstrip()[:1] in FORMULA_SIGNS else cell
 
 
 def _head_errors(head: list[str], columns: Sequence[str], optional: Sequence[str]) -> list[Complaint]:

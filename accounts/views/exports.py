@@ -9,8 +9,9 @@ from decimal import Decimal
 from django.forms import Form
 from django.http import HttpResponseBadRequest, StreamingHttpResponse
 
+from accounts.tables import FORMULA_SIGNS
+
 Cell = str | Decimal
-FORMULA_SIGNS = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")  # the full-width ones are signs to some spreadsheets too
 
 
 class _Echo:

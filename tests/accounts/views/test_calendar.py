@@ -74,6 +74,8 @@ def test_the_list_is_filtered_and_sorted_by_its_address(
 
 def test_an_export_can_be_imported_again(signed_in: SignIn, officer: User) -> None:
     calendar.import_news_csv(HEAD + line("a", 10, symbols="US30 XAUUSD"), officer, "a")
+    cut = {"uid": "-cut", "at": "2036-12-04T13:30:00Z", "currency": "USD", "impact": "high", "title": "-0.25% expected"}
+    calendar.import_news([cut], officer, "a")
     calendar.import_holidays_csv("server,day,name\n,2036-12-25,Christmas\n", officer, "b")
     client = signed_in("risk_officer")
     for show, take in (("news", calendar.import_news_csv), ("holidays", calendar.import_holidays_csv)):
