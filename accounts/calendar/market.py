@@ -24,8 +24,8 @@ def current_market(
     until: datetime | None = None,
 ) -> Market:
     """What the firm says of the server's market around `at`: news from 10 days before to 15 after, holidays from 10
-    days before to 60 after, the table of symbols as it is now. `since` and `until` give another span, `revision` an older
-    state of the calendar (symbols have no revisions).
+    days before to 60 after, the table of symbols as it is now. `since` and `until` give another span, `revision` an
+    older state of the calendar (symbols have no revisions).
     """
     found = server if isinstance(server, Server) else Server.objects.get(name=server)
     number = latest_revision() if revision is None else revision
