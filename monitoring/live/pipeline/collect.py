@@ -31,7 +31,7 @@ class Collector:
 
     def __init__(self, pipeline: Pipeline, checkpoints: Checkpoints, journal: Journal) -> None:
         self.pipeline, self.checkpoints, self.journal = pipeline, checkpoints, journal
-        self._high: dict[str, tuple[int, ...]] = {}  # the marks that the journal knows, by account id
+        self._high: dict[str, dict[str, int]] = {}  # the marks that the journal knows, by account id and rule
         self._standings = Standings()
         self._points: dict[str, int] = {}  # when each account's history got its last point
 
@@ -96,15 +96,15 @@ class Collector:
     def _rose(self, account: Account) -> bool:
         """Whether a mark that a floor hangs on is above what the journal knows."""
         rules = zip(account.rule_set.loss_rules, account.state.rules, strict=True)
-        marks = tuple(
-            memory.high if rule.high_water else account.state.peak
+        marks = {
+            memory.of: memory.high if rule.high_water else account.state.peak
             for rule, memory in rules
             if rule.high_water in {"equity_intraday", "balance_closed"} or rule.reference == "intraday_peak_equity"
-        )
+        }
         if not marks:
             return False
         known, self._high[account.id] = self._high.get(account.id), marks
-        return known is None or any(mark > before for mark, before in zip(marks, known, strict=False))
+        return known is None or any(of not in known or mark > known[of] for of, mark in marks.items())
 
     def _add_point(self, row: AccountRow, parcel: Parcel) -> None:
         at = row.updated_ms

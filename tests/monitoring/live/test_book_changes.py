@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from django.db import DatabaseError, connection, transaction
 
@@ -16,10 +17,13 @@ from accounts.calendar import import_news_csv
 from accounts.models import Challenge, ChallengeState, Role, RuleSet, Server, User
 from accounts.servers import book_changed
 from monitoring.engine.messages import Position, PositionOpened
+from monitoring.live.checkpoint import STATE, Checkpoints, StateRecord, from_journal, unpack_state
+from monitoring.live.pipeline.collect import Collector
 from monitoring.live.pipeline.listener import Listener
+from monitoring.live.publish.publisher import Parcel
 from monitoring.live.rulesets import Book
 from monitoring.models import Enforcement, RiskEvent
-from tests.monitoring.live.book import DOCUMENT, make_challenge
+from tests.monitoring.live.book import DOCUMENT, TRAILING, make_challenge
 from tests.monitoring.live.desk import Desk
 from tests.monitoring.live.test_pipeline import ACCOUNT, NOON, Live, recorded
 from tests.waiting import aeventually, eventually
@@ -271,3 +275,22 @@ def test_who_goes_to_review_is_not_judged_by_the_rules_that_come_with_it(live: L
     live.run(live.roster.follow)
     assert (live.account.rule_set.version, live.account.review) == (2, "Looked into")
     assert (recorded(), live.enforced) == (["warned"], [])
+
+
+def test_a_mark_of_other_rules_is_on_disk_before_it_is_shown(live: Live, database_url: str) -> None:
+    """Lower than the one that the rules before hung on, and yet news."""
+    peak = {**DAILY, "reference": "intraday_peak_equity"}
+    challenge = make_challenge(upstream_id=ACCOUNT, document={**DOCUMENT, "rules": [peak, STATIC]})
+    live.run(live.roster.follow)
+    live.run(lambda: live.update(now(), 105_000.0))
+    collector = Collector(live.pipeline, Checkpoints(database_url), live.journal)
+    live.run(lambda: collector.collect(Parcel(at=now())))
+    moved = next_version(challenge, {**DOCUMENT, "rules": [DAILY, TRAILING]})
+    Challenge.objects.filter(pk=challenge.pk).update(rule_set=moved)
+    live.run(live.roster.follow)
+    live.run(lambda: live.update(now(), 103_000.0))
+    live.run(lambda: collector.collect(Parcel(at=now())))
+    states = [msgspec.json.decode(one.body, type=StateRecord) for one in live.journal.read() if one.kind == STATE]
+    newest = unpack_state(from_journal(states)[ACCOUNT].state)
+    assert newest is not None
+    assert [mark.high for mark in newest.rules if mark.of.startswith("max_loss:trailing")] == [10_300_000]
