@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from monitoring.engine.events import Event, EventKind
-from monitoring.engine.rules.band import settle_band
 from monitoring.engine.rules.conduct import await_stops, judge_symbols
 from monitoring.engine.rules.freshness import may_judge_at
 from monitoring.engine.rules.loss import risk_equity
@@ -46,7 +45,8 @@ def change_rules(snapshot: Snapshot, account_id: str, rule_set: RuleSet, at: dat
         events += _judge_anew(account, at)
     if account.state.pending:
         reschedule(account, at)
-    settle_band(account)
+    account.set_alarm()
+    account.disturb()  # the next update computes the band: thousands may wait for their turn here
     return events
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -25,6 +26,7 @@ NORMAL, WATCH, WARNING, CRITICAL, BREACHED = range(5)
 WATCH_FROM, CRITICAL_FROM = 5_000, 9_000  # ten-thousandths of the limit
 _pack = msgspec.msgpack.Encoder().encode
 LINK_STATES = frozenset({"disconnected", "auth_failed", "maintenance"})
+_worded: list[Any] = [None, (), ()]  # the rule set that was worded last: thousands of accounts get the same one
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,10 @@ class Face:
         plan: str, phase: str,
     ) -> Face:  # fmt: skip
         """The face of an account judged by `rule_set`."""
-        rules = rule_set.loss_rules
-        return cls(
-            public_id, login, server, trader, trader_id, plan, phase,
-            tuple(rule_set.sentence(rule) for rule in rules), tuple(rule.mode for rule in rules),
-        )  # fmt: skip
+        if _worded[0] is not rule_set:
+            rules = rule_set.loss_rules
+            _worded[:] = rule_set, tuple(map(rule_set.sentence, rules)), tuple(rule.mode for rule in rules)
+        return cls(public_id, login, server, trader, trader_id, plan, phase, _worded[1], _worded[2])
 
 
 def milliseconds(instant: datetime | None) -> int | None:
