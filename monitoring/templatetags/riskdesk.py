@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django import template
 from django.conf import settings
+from django.utils.safestring import mark_safe
 
 from accounts.models import Server
 from accounts.permissions import AnyUser, may_watch_desk, role_of
@@ -26,6 +27,15 @@ def dry_run_servers() -> tuple[str, ...]:
         modes = dict(Server.objects.values_list("name", "enforcement"))
     known = modes or {settings.RISKDESK_SHARD: ""}
     return tuple(name for name, mode in known.items() if (mode or settings.RISKDESK_ENFORCEMENT) == "dry_run")
+
+
+@register.simple_tag(takes_context=True)
+def current(context: template.Context, url: str) -> str:
+    """The attribute of a link of the navigation to the page that is shown, or to one above it."""
+    path = context["request"].path
+    if path == url:
+        return mark_safe(' aria-current="page"')
+    return mark_safe(' aria-current="true"') if path.startswith(url) else ""
 
 
 @register.simple_tag

@@ -56,6 +56,15 @@ def test_every_page_is_legible_and_accessible(
     assert complaints == []
 
 
+def test_nothing_is_beside_the_page_at_four_times_the_size(visit: Visit, plan: Plan, people: dict[str, User]) -> None:
+    page = visit("/plans/", people["head_of_risk"], wide=320, high=256)
+    for path in ("/plans/", "/plans/two-step/", "/plans/presets/", EDIT, "/plans/two-step/versions/phase-1/1/"):
+        page.goto(visit.web.url + path)
+        root = "document.documentElement"
+        assert page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") == 0, path
+    assert axe(page) == []
+
+
 EDIT, REVIEW = "/plans/two-step/phase-1/edit/", "/plans/two-step/phase-1/review/"
 
 

@@ -78,3 +78,14 @@ def test_the_examples_of_a_preset_and_of_its_plan_are_for_its_size(
         page = signed_in("head_of_risk").get(path).content.decode()
         assert "Daily loss, on an account of 25,000.00 USD" in page
         assert "floor 24,500.00 (day-start balance 25,000.00 less 500.00)" in page
+
+
+@pytest.mark.parametrize("path", ["/plans/", "/plans/lab/", "/plans/two-step/phase-1/edit/", "/plans/presets/"])
+def test_the_navigation_says_plans_on_every_page_of_plans(
+    signed_in: SignedIn, plan: Plan, people: dict[str, User], path: str
+) -> None:
+    plans.create_plan("lab", "Lab", [{"slug": "one", "name": "One"}], people["head_of_risk"])
+    page = signed_in("head_of_risk").get(path).content.decode()
+    kind = "page" if path == "/plans/" else "true"
+    assert f'<a href="/plans/" aria-current="{kind}">Plans</a>' in page
+    assert page.count("aria-current=") == 1
