@@ -81,6 +81,7 @@ class Recording:
         self._waiting: dict[str, Account] = {}  # accounts whose state is not in the new file yet
         self._told: set[tuple[date, str]] = set()  # rule books that a file has
         self._pause: Pause | None = None
+        self._ended: tuple[Pause, int] | None = None  # the last pause, and the bytes written when it ended
 
     def message(self, message: Message) -> None:
         """What `process` took."""
@@ -155,10 +156,11 @@ class Recording:
 
     def warnings(self) -> list[str]:
         """What the desk should know."""
-        if self._pause is None:
+        pause = self._pause or self._unsaid()
+        if pause is None:
             return []
-        since, lost = f"{self._pause.since:%H:%M:%S} UTC", self._pause.lost
-        return [f"The recording has stood still since {since} ({self._pause.reason}): {lost} entries are missing"]
+        since, lost = f"{pause.since:%H:%M:%S} UTC", pause.lost
+        return [f"The recording has stood still since {since} ({pause.reason}): {lost} entries are missing"]
 
     @property
     def carrying(self) -> int:
@@ -252,10 +254,19 @@ class Recording:
         self._write_state(account)
 
     def _let_go(self, reason: str) -> None:
+        before = self._unsaid() if self.writer.error is not None else None  # else it is being written
         self._pause = Pause(self._now(), reason, time.monotonic())
+        if before is not None:
+            self._pause.since, self._pause.lost = before.since, before.lost
         self._old, self._waiting = None, {}
         self._count_lost(self._pause, 1)
         log.warning("recording_stands_still", shard=self.shard, reason=reason)
+
+    def _unsaid(self) -> Pause | None:
+        """The last pause while the file does not tell of it yet: the disk may refuse again."""
+        if self._ended is not None and self._ended[1] == self.writer.bytes_written:
+            return self._ended[0]
+        return None
 
     def _count_lost(self, pause: Pause, number: int) -> None:
         pause.lost += number
@@ -270,7 +281,7 @@ class Recording:
         if self.writer.error is not None or self.writer.waiting:
             self._count_lost(pause, 1)
             return False
-        self._pause = None
+        self._pause, self._ended = None, (pause, self.writer.bytes_written)
         self._day = max(self._day or date.min, self._now().date())
         gap = Gap(ts=pause.since, until=self._now(), lost=pause.lost, reason=pause.reason)
         self._restate(self._day, gap)

@@ -94,14 +94,14 @@ async def test_a_slow_disk_costs_the_recording_and_never_the_loop(tmp_path: Path
     for _ in range(10):
         live.update("acc_1", 99_000)
     await aeventually(lambda: not live.tape.writer.waiting)
-    live.update("acc_1", 94_000)  # goes on here, with everybody's state
-    assert not live.tape.warnings()
+    live.update("acc_1", 94_000)  # goes on here at the latest, with everybody's state
+    await aeventually(lambda: not live.tape.warnings())
     await aeventually(lambda: not live.tape.carrying)
-    assert live.tape.lost == 11
+    assert live.tape.lost >= 1
     (path,) = live.files()
     found = entries(path)
-    (gap,) = [entry for entry in found if isinstance(entry, Gap)]
-    assert gap.lost == live.tape.lost
+    *_, gap = gaps = [entry for entry in found if isinstance(entry, Gap)]
+    assert sum(one.lost for one in gaps) == live.tape.lost
     assert isinstance(found[found.index(gap) - 1], Header)
     assert "acc_1" in {entry.account_id for entry in found[found.index(gap) :] if isinstance(entry, Watch)}
     played([path])
@@ -115,6 +115,14 @@ async def test_a_disk_that_refuses_is_shown_and_tried_again(tmp_path: Path) -> N
     await aeventually(lambda: live.tape.writer.error is not None)
     live.update("acc_1", 99_000)
     assert "the disk refuses" in live.tape.warnings()[0]
+    began, refused = live.now, live.tape.lost
+
+    def refused_again() -> bool:
+        live.tick()
+        assert live.tape.warnings(), "it does not come and go with each try"
+        return live.tape.lost > refused + 50
+
+    await aeventually(refused_again)
     directory.unlink()
     live.events.clear()
 
@@ -126,7 +134,8 @@ async def test_a_disk_that_refuses_is_shown_and_tried_again(tmp_path: Path) -> N
     await aeventually(lambda: not live.tape.carrying)
     live.update("acc_1", 94_000)
     (path,) = live.files()
-    assert any(isinstance(entry, Gap) for entry in entries(path))
+    (gap,) = (entry for entry in entries(path) if isinstance(entry, Gap))
+    assert (gap.lost, gap.ts <= began) == (live.tape.lost, True)
     assert [event.event for event in played([path])] == ["breached"]
 
 
