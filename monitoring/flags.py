@@ -40,7 +40,8 @@ def decide(ids: Collection[UUID], decision: str, actor: User, reason: str, at: d
     if not reason.strip():
         raise FlagError("Say why: the reason is part of the decision.")
     with transaction.atomic():
-        events = list(flagged().filter(pk__in=ids).select_for_update(of=("self",)))
+        list(RiskEvent.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
+        events = list(flagged().filter(pk__in=ids))  # only now: whoever held them has decided meanwhile
         if len(events) != len(set(ids)):
             raise FlagError("Some of these are no flagged violations.")
         decided = [event for event in events if hasattr(event, "review")]
