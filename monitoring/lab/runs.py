@@ -6,6 +6,7 @@ lock is free has lost its worker.
 
 from __future__ import annotations
 
+import filecmp
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -41,6 +42,7 @@ LOCK = 0x1AB  # the first of the two numbers of a run's advisory lock
 ASK_EVERY = 0.5  # seconds between two looks at the wish to cancel
 WAITING = (LabState.QUEUED, LabState.RUNNING)
 TURN = 600.0  # seconds that a run works before others have their turn
+TWICE = timedelta(seconds=10)  # within which the same question is one
 OVERLOOKED = timedelta(seconds=30)  # a run that still waits is hinted at again
 LARGEST_UPLOAD = 256 << 20  # bytes
 LABEL = 200  # characters
@@ -80,7 +82,10 @@ def ask(
     upload: UploadedFile[Any] | None = None,
     start: Callable[[str], None],
 ) -> LabRun:
-    """Note a run and have it started; an empty document stands for the accounts' own rules."""
+    """Note a run and have it started; an empty document stands for the accounts' own rules.
+
+    Asked twice by one impatient click after another, it is the same run.
+    """
     run = LabRun(
         author=author, label_a=labels[0][:LABEL], label_b=labels[1][:LABEL],
         document_a=documents[0], document_b=documents[1],
@@ -90,11 +95,32 @@ def ask(
     if upload is not None:
         _store(upload, upload_of(run))
     with transaction.atomic():
+        User.objects.select_for_update().get(pk=author.pk)  # one question after the other
+        if (twin := _twin_of(run)) is not None:
+            upload_of(run).unlink(missing_ok=True)
+            return twin
         run.save()
         detail = {"a": run.label_a, "b": run.label_b, "frames": source_words(run)}
         audit.record(author, "lab_started", str(run.pk), detail)
         transaction.on_commit(lambda: start(str(run.pk)))
     return run
+
+
+def _twin_of(run: LabRun) -> LabRun | None:
+    """The same question, of the same person, a moment ago."""
+    names = ("author", "document_a", "document_b", "shard", "first_day", "last_day", "upload_name")
+    asked = LabRun.objects.filter(state__in=WAITING, created_at__gt=timezone.now() - TWICE)
+    for found in asked.filter(**{name: getattr(run, name) for name in names}):
+        if not run.upload_name or _same_file(upload_of(found), upload_of(run)):
+            return found
+    return None
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    try:
+        return filecmp.cmp(one, other, shallow=False)
+    except FileNotFoundError:  # its run is over meanwhile
+        return False
 
 
 def source_words(run: LabRun) -> str:

@@ -169,6 +169,19 @@ def test_a_deleted_recording_ends_in_words(officer: Client, recorded: Path) -> N
     assert (run.state, run.error) == (LabState.FAILED, "The recording is not there any more.")
 
 
+def test_a_second_click_asks_for_nothing_new(officer: Client, recorded: Path) -> None:
+    days = {"source": "recorded", "shard": "main", "first_day": "2026-06-10", "last_day": "2026-06-11"}
+    for asked in ({}, days):
+        first, second = ask(officer, **asked), ask(officer, **asked)
+        assert first.url == second.url
+    assert LabRun.objects.count() == 2
+    assert len(list(runs.uploads().iterdir())) == 1
+    ask(officer, upload=frames(update(1, 99_000)))  # other frames of the same name
+    officer.post(f"{first.url}cancel/")
+    assert ask(officer, **days).url != first.url
+    assert LabRun.objects.count() == 4
+
+
 def test_a_waiting_run_is_cancelled_at_once_and_never_begins(officer: Client) -> None:
     ask(officer)
     run = LabRun.objects.get()
