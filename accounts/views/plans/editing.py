@@ -146,6 +146,7 @@ def _head(request: HttpRequest, phase: Phase) -> dict[str, Any]:
         "draft": draft,
         "drafted_by": by_whom(draft.author) if draft else "",
         "stamp": draft.updated_at.isoformat() if draft else "",
+        "base": draft.base_version if draft else number,
         "tab": request.POST.get("tab", "")[:32] or token_hex(8),
         "newest": newest,
         "newest_by": by_whom(newest.author) if newest else "",
@@ -179,7 +180,9 @@ def _save(request: HttpRequest, phase: Phase, document: Document) -> RuleSetDraf
             return None
     elif draft.document == document:
         return draft
-    saved = plans.save_draft(phase, document, request.user)
+    seen = request.POST.get("base", "")  # the version that the page was shown with: it may be overtaken since
+    begun = int(seen) if draft is None and seen.isdecimal() and len(seen) < 9 else None
+    saved = plans.save_draft(phase, document, request.user, base_version=begun)
     request.session[_SAVED_BY.format(phase.pk)] = [request.POST.get("tab", ""), saved.updated_at.isoformat()]
     request.session.save()  # at once: what this page sends next may be on its way already
     return saved

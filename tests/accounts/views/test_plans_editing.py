@@ -277,6 +277,19 @@ def test_a_second_window_of_the_same_person_overwrites_nothing_unseen(head: Clie
     assert RuleSetDraft.objects.get().document["rules"][0]["amount"]["percent"] == "3"
 
 
+def test_a_page_of_before_a_version_begins_no_draft_of_that_version(head: Client, people: dict[str, User]) -> None:
+    base = str(head.get(EDIT).context["base"])
+    theirs = document()
+    theirs["rules"][0]["amount"]["percent"] = "3"
+    plans.publish(phase(), theirs, people["head_of_risk"], "tighter")
+    theirs["rules"][0]["amount"]["percent"] = "5"
+    head.post(CHECK, {**sent(theirs, rules_1_amount_percent="9"), "stamp": "", "base": base})
+    assert RuleSetDraft.objects.get().base_version == 1
+    page = head.get("/plans/two-step/phase-1/review/").content.decode()
+    assert "after this draft was begun from version 1" in page
+    assert "Publish version 3" not in page
+
+
 def test_a_button_pressed_before_the_live_answer_came_is_no_conflict(head: Client) -> None:
     page = opened(head)
     head.post(CHECK, {**sent(document(), rules_0_amount_percent="4"), **page})
