@@ -10,7 +10,7 @@ from typing import Any
 from monitoring.engine.events import Event, EventKind
 from monitoring.engine.messages import AccountUpdate, Envelope, Market, Resync
 from monitoring.engine.ruleset import RuleSet
-from monitoring.engine.tape import Line, Player, RecordingError, Watch
+from monitoring.engine.tape import Line, Player, RecordingError, UnderRules, Watch
 from monitoring.lab.frames import BadLine, Frames
 from monitoring.lab.outcome import Outcome
 
@@ -48,8 +48,8 @@ class Side:
             account = self.player.snapshot.accounts.get(line.account_id)
             if account is not None and account.last is line:  # applied: neither late nor repeated
                 self.of(line.account_id).measure(account, line)
-        elif isinstance(line, Envelope | Resync):
-            self.of(line.account_id).dirty = True
+        elif isinstance(line, Envelope | Resync | UnderRules):
+            self.of(line.account_id).forget()
 
     def _note(self, event: Event) -> None:
         if event.event is EventKind.BREACHED:

@@ -60,7 +60,7 @@ class Outcome:
 
     def note(self, event: Event) -> None:
         """Take an event."""
-        self.dirty = True
+        self.forget()
         if event.event is EventKind.DAY_STARTED:
             self.peak = -inf  # marks of the day begin anew
         counted = COUNTED.get(event.event)
@@ -76,6 +76,10 @@ class Outcome:
             self.target = event.at
         if event.event in LISTED and len(self.events) < KEPT:
             self.events.append((event.at, event.event.value, event.rule or ""))
+
+    def forget(self) -> None:
+        """Something may have moved a limit: the next update is asked exactly, a new peak as well."""
+        self.dirty, self.floor = True, inf
 
     def measure(self, account: Account, update: AccountUpdate) -> None:
         """Take an update that was just applied: is some loss rule's room less than ever?"""

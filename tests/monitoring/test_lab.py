@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitoring.engine.rules import change_rules
 from monitoring.engine.ruleset import RuleSet, parse_rule_set
 from monitoring.engine.tape import RecordingError
 from monitoring.lab import Cancelled, Frames, compare
@@ -102,6 +103,24 @@ def test_a_recording_is_compared_with_its_own_rules(tmp_path: Path) -> None:
     assert rows["acc_2"]["a"]["room"] == "-10000.00"
     kinds = [event.event.value for event in live.events if event.account == "acc_2"]
     assert rows["acc_2"]["a"]["warned"] == kinds.count("warned")
+
+
+def test_the_least_room_follows_a_change_of_rules(tmp_path: Path) -> None:
+    live = Live(tmp_path)
+    live.watch("acc_1", FIVE)
+    live.tick()
+    live.update("acc_1", 98_000)
+    live.events += change_rules(live.snapshot, "acc_1", FOUR, live.now)
+    live.tape.rules("acc_1", FOUR, live.now)
+    live.update("acc_1", 98_500)
+    found = compare(Frames.of(live.files()), None, FIVE)["accounts"][0]
+    assert (found["a"]["room"], found["b"]["room"]) == ("2500.00", "3000.00")
+
+
+def test_the_least_room_follows_a_new_day() -> None:
+    lines = [(1, 100_000), (2, 107_000), (86_400, 107_100)]  # the floor is 95,000, then 5% below the balance
+    found = run([update(*line, balance=110_000) for line in lines], FIVE, FOUR)["accounts"][0]
+    assert (found["a"]["room"], found["b"]["room"]) == ("2100.00", "1100.00")
 
 
 @settings(max_examples=60)
