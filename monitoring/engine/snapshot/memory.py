@@ -39,10 +39,13 @@ def fits(state: AccountState, rule_set: RuleSet) -> bool:
 def adapt(state: AccountState, rule_set: RuleSet, equity: int, now: datetime | None) -> None:
     """Make a state fit another rule set: `docs/rules.md`, section 6. `equity`: risk equity now, in minor units.
 
-    A rule keeps its memory if its identity is the same; ValueError for a state that does not say whose memory it is.
+    A rule keeps its memory if its identity is the same. A state of an earlier release does not say whose memory it is:
+    as many loss rules as before are taken for the same ones, else all are new; what the account has been through stays.
     """
-    if not all(mark.of for mark in state.rules) or not all(memory.of for memory in state.others):
-        raise ValueError(f"its state belongs to version {state.rule_set_version} of another rule set")
+    if not state.rule_set_digest:
+        if len(state.rules) != len(rule_set.loss_rules):
+            state.rules = [_mark("", state.initial_balance) for _ in rule_set.loss_rules]
+        name_rules(state, rule_set)
     marks, memories = {mark.of: mark for mark in state.rules}, {memory.of: memory for memory in state.others}
     size, names = state.initial_balance, rule_set.identities
     state.breach = _moved(state.breach, rule_set)

@@ -98,13 +98,13 @@ class Snapshot:
         """Watch an account; `state` restores one that was dumped. An account already there is replaced.
 
         `created`: when the challenge began; left out, with its first frame. A state that was dumped under other rules
-        is adapted to these; ValueError for one of an earlier release, which cannot be.
+        is adapted to these.
         """
         if state is None:
             size = rule_set.initial_balance if initial_balance is None else initial_balance
             state = fresh_state(rule_set, challenge, size, created)
         else:
-            self._fit(account_id, state, rule_set)
+            self._fit(state, rule_set)
             state.created_at = state.created_at or created
             self.unknown_symbols.update(name for name in state.unknown_symbols if name not in self.market.symbols)
         if state.link_seen is not None:
@@ -120,16 +120,13 @@ class Snapshot:
         account.touch()
         return account
 
-    def _fit(self, account_id: str, state: AccountState, rule_set: RuleSet) -> None:
+    def _fit(self, state: AccountState, rule_set: RuleSet) -> None:
         if fits(state, rule_set):
             name_rules(state, rule_set)
             return
         equity = state.equity if rule_set.count_credit else state.equity - state.credit
         newest = [ts for ts in (state.now, state.last_ts, self.link.now) if ts is not None]
-        try:
-            adapt(state, rule_set, equity, max(newest, default=None))
-        except ValueError as error:
-            raise ValueError(f"{account_id}: {error}") from None
+        adapt(state, rule_set, equity, max(newest, default=None))
 
     def set_market(self, market: Market) -> None:
         """Take what the firm says of the server's markets; it replaces what was said before."""

@@ -201,11 +201,7 @@ class Pipeline:
     def watch(self, entry: Entry, saved: Any = None) -> Account:
         """Start to watch an account of the book, or start anew under a new challenge; `saved`: its restored state."""
         account_id = entry.upstream_id
-        try:
-            account = self._add(entry, saved)
-        except ValueError as error:
-            log.warning("checkpoint_of_another_release", account=entry.public_id, error=str(error))
-            account = self._add(entry, None)
+        account = self._add(entry, saved)
         if self.tape is not None:
             self.tape.watch(account)
         self.set_entry(entry)

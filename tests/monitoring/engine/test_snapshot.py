@@ -212,14 +212,39 @@ def test_a_state_of_another_version_of_the_same_limits_only_takes_its_number(des
     assert (account.state.rule_set_version, account.state.generation) == (4, 0)
 
 
-def test_a_state_that_does_not_say_whose_memory_it_is_serves_its_own_version_only(desk: Desk) -> None:
-    desk.update(96000)
+def of_the_release_before(desk: Desk) -> AccountState:
+    """The account's state without what that release did not write."""
     state = desk.account.dump()
-    state.rule_set_digest = ""
+    state.rule_set_digest, state.others = "", []
     for memory in state.rules:
         memory.of = ""
-    with pytest.raises(ValueError, match=r"acc_1: .*another rule set"):
-        Snapshot().add("acc_1", parse_rule_set(document(DAILY, version=4)), state=state)
+    return state
+
+
+def test_a_state_of_the_release_before_under_rules_that_were_changed_meanwhile(desk: Desk) -> None:
+    """What the account has been through stays; loss rules are the same ones where there are as many."""
+    trailing = STATIC | {"mode": "trailing", "high_water": "equity_intraday"}
+    desk = Desk(parse_rule_set(document(DAILY, trailing)))
+    desk.update(104000)
+    desk.send(messages.Link(ts=desk.now, state="connected"))
+    desk.update(95900)
+    tighter = DAILY | {"amount": {"percent": "4.9", "of": "initial"}}
+    account = Snapshot().add("acc_1", parse_rule_set(document(tighter, trailing, version=4)),
+                             state=of_the_release_before(desk))  # fmt: skip
+    assert [(memory.of, memory.high, memory.step) for memory in account.state.rules] == [
+        ("daily_loss#0", 10000000, 1), ("max_loss:trailing:equity_intraday#0", 10400000, 1),
+    ]  # fmt: skip
+    desk.update(94000)
+    assert desk.account.breached
+    account = Snapshot().add("acc_1", parse_rule_set(document(DAILY, version=5)), state=of_the_release_before(desk))
+    assert account.breached
+    assert [(memory.of, memory.high) for memory in account.state.rules] == [("daily_loss#0", 10000000)]
+    assert account.equity == 9400000
+
+
+def test_a_state_that_does_not_say_whose_memory_it_is_serves_its_own_version(desk: Desk) -> None:
+    desk.update(96000)
+    state = of_the_release_before(desk)
     others = ({"rule": "max_positions", "positions": 3}, {"rule": "inactivity", "days": 30})
     account = Snapshot().add("acc_1", parse_rule_set(document(DAILY, STATIC, *others)), state=state)
     assert [memory.of for memory in account.state.rules] == ["daily_loss#0", "max_loss:static#0"]
