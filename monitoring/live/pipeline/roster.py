@@ -129,7 +129,9 @@ class Roster:
 
 
 def _unknown_words(names: set[str], server: str) -> str:
-    listed = ", ".join(nsmallest(3, names)) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    listed = ", ".join(name[:40] for name in nsmallest(3, names)) + (
+        f" and {len(names) - 3} more" if len(names) > 3 else ""
+    )
     return (
         f"{server}: no base name is known for {listed}, so rules on symbols and news pass them by;"
         " set it on the page Symbols (/symbols/)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -83,7 +84,7 @@ def _move_challenge(cursor: psycopg.Cursor[Any], challenge: int, state: str, rea
         {
             "challenge": challenge,
             "state": state,
-            "reason": "" if state == "active" else reason,
+            "reason": "" if state == "active" else _storable(reason),
             "at": at,
             "from": FROM_STATES[state],
         },
@@ -101,12 +102,12 @@ def _event_row(record: EventRecord) -> dict[str, Any]:
         if (amount := money(getattr(record, name))) is not None:
             detail[name] = str(amount)
     if record.positions:
-        detail["positions"] = record.positions
+        detail["positions"] = [_storable(ident) for ident in record.positions]
     if record.calendar_revision:
         detail["calendar_revision"] = record.calendar_revision
     return {
         "id": uuid.uuid4(),
-        "key": record.key[:255],
+        "key": _storable(record.key)[:255],
         "shard": record.shard,
         "epoch": record.epoch,
         "account": record.account,
@@ -120,7 +121,7 @@ def _event_row(record: EventRecord) -> dict[str, Any]:
         "room": money(record.room),
         "used": None if record.used is None else _share(record.used),
         "operator": record.operator,
-        "reason": record.reason,
+        "reason": _storable(record.reason),
         "consequence": record.consequence,
         "also": Jsonb(record.also),
         "step": record.step,
@@ -135,7 +136,7 @@ def _enforcement_row(record: EnforcementRecord) -> dict[str, Any]:
         return None if minor is None else to_decimal(minor, record.digits)
 
     return {
-        "event_key": record.event_key[:255],
+        "event_key": _storable(record.event_key)[:255],
         "account": record.account,
         "state": record.state,
         "requested_at": record.requested_at,
@@ -147,11 +148,20 @@ def _enforcement_row(record: EnforcementRecord) -> dict[str, Any]:
         "equity_at_detection": money(record.equity_at_detection),
         "lowest_equity": money(record.lowest_equity),
         "equity_after": money(record.equity_after),
-        "commands": Jsonb(record.commands),
-        "last_error": record.last_error,
+        "commands": Jsonb(record.commands, dumps=_storable_json),
+        "last_error": _storable(record.last_error),
     }
 
 
 def _share(used: str) -> Decimal:
     """As it is shown and as replay prints it: four digits, rounded half up."""
     return min(Decimal(used), MOST_USED).quantize(Decimal("0.0001"), ROUND_HALF_UP)
+
+
+def _storable(text: str) -> str:
+    """Without the one character that PostgreSQL's text cannot hold: an upstream may send it in a name."""
+    return text.replace("\0", "\ufffd")
+
+
+def _storable_json(value: Any) -> str:
+    return json.dumps(value).replace("\\u0000", "\\ufffd")

@@ -66,6 +66,32 @@ def test_the_share_used_is_rounded_as_replay_rounds_it(tmp_path: Path, database_
     assert str(RiskEvent.objects.get().used) == kept
 
 
+def test_what_postgresql_cannot_hold_costs_no_record(tmp_path: Path, database_url: str) -> None:
+    """A violation by a position whose id has a NUL, and what was done about it."""
+    challenge = make_challenge()
+    desk = Desk(tmp_path, database_url)
+    desk.recorder.start(desk.journal.last_n)
+    violated = event(
+        1, challenge.account, challenge, event="violated", reason="position p\0 is of X", positions=["p\0"]
+    )
+    desk.put(EVENT, msgspec.structs.replace(violated, key="k:p\0"))
+    done = EnforcementRecord(event_key="k:p\0", account=challenge.account.pk, state="sent", requested_at=AT)
+    done.commands, done.last_error = [{"command": "close_position", "position": "p\0"}], "no p\0"
+    desk.put(ENFORCEMENT, done)
+    desk.finish()
+    stored, enforced = RiskEvent.objects.get(), Enforcement.objects.get()
+    assert (stored.key, stored.detail, stored.reason) == (
+        "k:p\ufffd",
+        {"positions": ["p\ufffd"]},
+        "position p\ufffd is of X",
+    )
+    assert (enforced.event_key, enforced.commands[0]["position"], enforced.last_error) == (
+        "k:p\ufffd",
+        "p\ufffd",
+        "no p\ufffd",
+    )
+
+
 def test_events_are_recorded_once_and_hinted(tmp_path: Path, database_url: str) -> None:
     challenge = make_challenge()
     desk = Desk(tmp_path, database_url)
