@@ -8,7 +8,6 @@ from datetime import datetime
 from monitoring.engine.events import Event
 from monitoring.engine.rules import objectives
 from monitoring.engine.rules.conduct import (
-    AFTER,
     Told,
     judge_deadlines,
     judge_deals,
@@ -74,11 +73,11 @@ def settle(
     return events
 
 
-def fire(account: Account, instant: datetime, to: datetime) -> list[Event]:
-    """Judge what is due at an instant; `to` is how far time has come: a stop must be there before that."""
+def fire(account: Account, instant: datetime) -> list[Event]:
+    """Judge what is due at an instant; a stop that was due then is still in time."""
     events: list[Event] = []
     if may_judge_at(account, instant):
-        findings = judge_deadlines(account, instant) + judge_stops(account, min(to, instant + AFTER))
+        findings = judge_deadlines(account, instant) + judge_stops(account, instant)
         events = conclude(account, findings + objectives.on_due(account, instant))
     elif account.state.breach is None:
         account.state.pending = True

@@ -14,6 +14,7 @@ from monitoring.engine.snapshot.account import NEVER
 def advance(account: Account, to: datetime) -> list[Event]:
     """Do everything that is due by `to`, itself included; a reset comes before what else is due at its instant."""
     state = account.state
+    released, state.released_at = state.released_at, None
     if state.next_reset is None:
         begin(account, to)
         reschedule(account, to)
@@ -23,6 +24,8 @@ def advance(account: Account, to: datetime) -> list[Event]:
     account.flush()
     account.disturb()
     account.touch()
+    if released is not None:
+        reschedule(account, released)  # what was due until then waits for the message that comes after
     events: list[Event] = []
     while True:
         due, reset = state.due or NEVER, state.next_reset
@@ -33,6 +36,6 @@ def advance(account: Account, to: datetime) -> list[Event]:
         elif due > to:
             break
         else:
-            events += fire(account, due, to)
+            events += fire(account, due)
     reschedule(account, to)
     return events

@@ -105,9 +105,10 @@ class Account(Band):
         self.stale_after = timedelta(seconds=rule_set.stale_after)
 
     def set_alarm(self) -> None:
-        """Note when time alone acts next: at the reset or at what is due before it."""
+        """Note when time alone acts next: the reset or what is due before it; after a review that is asked anew."""
         state = self.state
-        self.wakes = min(state.next_reset or NEVER, state.due or NEVER)
+        released = state.released_at is not None
+        self.wakes = self.owner.link.epoch if released else min(state.next_reset or NEVER, state.due or NEVER)
         if self.wakes < self.quiet_until:
             self.quiet_until = self.wakes
 
@@ -362,8 +363,9 @@ class Account(Band):
         if since is not None and now is not None and idle is not None:
             state.idle_from = idle + max(now - max(since, idle), timedelta(0))
         state.held_at = None
+        state.released_at = now
         state.pending = True
-        self.wakes = self.owner.link.epoch  # the next tick or message asks anew what is due
+        self.set_alarm()
         self.disturb()
         self.touch()
 

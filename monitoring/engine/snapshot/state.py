@@ -141,6 +141,7 @@ class AccountState(Struct, kw_only=True):
     last_open_at: datetime | None = None
     idle_from: datetime | None = None  # where the count of inactivity begins; moved on by the time spent in review
     held_at: datetime | None = None  # since when verdicts wait (review)
+    released_at: datetime | None = None  # when the wait ended; None once it was asked what is due from then on
     today: DayFacts | None = None  # `profit` is computed when it is needed, kept here only once the day has ended
     last_day: DayFacts | None = None  # the day before; a late frame may still amend it
     totals: Totals = field(default_factory=Totals)

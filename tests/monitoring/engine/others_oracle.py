@@ -57,7 +57,6 @@ class Whole(Oracle):
         self.told: set[tuple[Any, ...]] = set()
         self.above: set[int] = set()  # episodes that are open, by rule
         self.arrived = self.doubt = False
-        self.shifted = False  # a review ended: only the next message asks anew how long the account has been idle
         self.review: datetime | None = None  # since when
         self.idle = created  # where the count of inactivity begins
         self.waiting: list[Deal] = []
@@ -158,7 +157,8 @@ class Whole(Oracle):
         """The end of a review: its time is no inactivity, what waits is judged with the next message."""
         if self.review is not None and self.idle is not None:
             self.idle += max(ts - max(self.review, self.idle), timedelta(0))
-        self.review, self.held, self.pending, self.shifted = None, False, True, True
+        self.review, self.held, self.pending = None, False, True
+        self.time = max(self.time, ts) if self.time is not None else None
 
     def on_market(self, _ts: datetime, _seq: int | None, data: dict[str, Any]) -> None:
         self.market = data
@@ -330,7 +330,6 @@ class Whole(Oracle):
                 self.pending = True  # what slept in a pause is asked with the next message
             if not self.stale_at(at):
                 self.judge(Moment(at, reset=kind == 0, due=kind == 1))
-        self.shifted = False
         self.time = to  # a frame that lags behind the clock brings back what it should have been there for
 
     def stale_at(self, at: datetime) -> bool:
@@ -349,7 +348,7 @@ class Whole(Oracle):
             if rule["rule"] == "flat_by":
                 for warning, deadline, _ in deadlines(rule, self.week, self.market["holidays"], self.time):
                     yield from (warning, deadline)
-            elif rule["rule"] == "inactivity" and not self.shifted:
+            elif rule["rule"] == "inactivity":
                 yield self.idle_until(rule)
             elif rule["rule"] == "stop_loss_required":
                 for held in self.open.values():

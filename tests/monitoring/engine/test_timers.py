@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from monitoring.engine.messages import Clock, Link
 from monitoring.engine.rules import process
 from tests.monitoring.engine.conftest import DAILY, Desk, kinds
@@ -38,6 +40,19 @@ def test_a_reset_comes_before_what_is_due_at_its_very_instant() -> None:
     open_position(desk, "p1")
     go(desk, "2026-06-11T00:00:00+00:00")
     assert kinds(desk.tick(0)) == ["day_started", "violated"]
+
+
+@pytest.mark.parametrize("ahead", [0, 600])
+def test_a_stop_due_at_a_deadline_is_missed_only_after_it(ahead: int) -> None:
+    """However the messages fall, and although its rule comes first in the document."""
+    desk = desk_of(STOP, FLAT | {"warn_minutes": 0})
+    desk.update(100000)
+    deadline = datetime(2026, 6, 10, 21, 55, tzinfo=UTC)
+    desk.now = deadline - timedelta(hours=2, seconds=1)
+    open_position(desk, "p1", opened=desk.now + timedelta(seconds=1))
+    desk.now = deadline
+    events = [*desk.tick(ahead), *desk.tick(1)]
+    assert [(event.rule, event.at) for event in events] == [("flat_by", deadline), ("stop_loss_required", deadline)]
 
 
 def test_a_frame_moves_the_time_of_its_own_account_only() -> None:
@@ -102,6 +117,32 @@ def test_nothing_is_judged_in_review_and_the_idle_count_stands_still() -> None:
     left = desk.account.state.due
     assert left is not None
     assert left - opened > timedelta(days=2, hours=22)
+
+
+@pytest.mark.parametrize("looked_at", [True, False])
+def test_what_is_due_after_a_review_bears_its_own_instant(looked_at: bool) -> None:
+    """Whether or not a message came meanwhile, and also if nobody looks before a later message."""
+    desk = desk_of(IDLE)
+    desk.update(100000)
+    began = desk.now
+    desk.tick(2 * 86400 - 70)
+    desk.account.hold_for_review("a dispute", desk.now)
+    desk.tick(80 if looked_at else 0)
+    desk.account.release(began + timedelta(days=2, seconds=20))
+    (event,) = (event for event in desk.tick(600) if event.rule)
+    assert event.at == began + timedelta(days=2, seconds=90)
+
+
+def test_what_was_due_in_a_review_waits_for_the_message_after_it() -> None:
+    desk = desk_of(FLAT)
+    desk.update(100000)
+    open_position(desk, "p1")
+    go(desk, "2026-06-10T21:54:59+00:00")
+    desk.update(100000, after=0)
+    desk.account.hold_for_review("a dispute", desk.now)
+    desk.account.release(desk.now + timedelta(seconds=5))
+    events = desk.update(100000, after=10)
+    assert [(event.event, event.at) for event in events] == [("violated", desk.now)]
 
 
 def test_after_a_fail_time_brings_only_days() -> None:
