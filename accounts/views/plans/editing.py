@@ -6,6 +6,7 @@ from secrets import token_hex
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -182,9 +183,10 @@ def _save(request: HttpRequest, phase: Phase, document: Document) -> RuleSetDraf
         return draft
     seen = request.POST.get("base", "")  # the version that the page was shown with: it may be overtaken since
     begun = int(seen) if draft is None and seen.isdecimal() and len(seen) < 9 else None
-    saved = plans.save_draft(phase, document, request.user, base_version=begun)
-    request.session[_SAVED_BY.format(phase.pk)] = [request.POST.get("tab", ""), saved.updated_at.isoformat()]
-    request.session.save()  # at once: what this page sends next may be on its way already
+    with transaction.atomic():  # at once: what this page sends next may be on its way already
+        saved = plans.save_draft(phase, document, request.user, base_version=begun)
+        request.session[_SAVED_BY.format(phase.pk)] = [request.POST.get("tab", ""), saved.updated_at.isoformat()]
+        request.session.save()
     return saved
 
 
@@ -199,8 +201,15 @@ def _overtaken(request: HttpRequest, phase: Phase, *, deliberate: bool = False) 
         return ""
     if draft.author != request.user:
         return by_whom(draft.author)
-    by_this_page = request.session.get(_SAVED_BY.format(phase.pk)) == [request.POST.get("tab", ""), stamp]
-    return "" if seen is None or by_this_page else "your other window"
+    if seen is None or (deliberate and _saved_by_this_page(request, phase, stamp)):
+        return ""
+    return "your other window"
+
+
+def _saved_by_this_page(request: HttpRequest, phase: Phase, stamp: str) -> bool:
+    """Whether the draft is what this very page sent last, its answer not yet seen by it."""
+    kept = request.session.load()  # anew: it may have been saved since this request began
+    return bool(kept.get(_SAVED_BY.format(phase.pk)) == [request.POST.get("tab", ""), stamp])
 
 
 def _conflict(request: HttpRequest, phase: Phase, conflict: str) -> dict[str, str]:

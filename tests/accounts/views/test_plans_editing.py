@@ -294,6 +294,8 @@ def test_a_button_pressed_before_the_live_answer_came_is_no_conflict(head: Clien
     page = opened(head)
     head.post(CHECK, {**sent(document(), rules_0_amount_percent="4"), **page})
     assert head.post(EDIT, {**sent(document(), rules_0_amount_percent="3"), **page}).status_code == 302
+    late = head.post(CHECK, {**sent(document(), rules_0_amount_percent="4"), **page})  # overtaken on its way
+    assert "Not saved" in late.content.decode()
     assert RuleSetDraft.objects.get().document["rules"][0]["amount"]["percent"] == "3"
 
 
