@@ -86,7 +86,7 @@ def _wrong(account: Account, rule: Symbols, symbol: str, at: datetime, told: Tol
     state = account.state
     name = account.owner.almanac.base_name(symbol, listed_names(rule))
     if name is None:
-        account.owner.unknown_symbols.add(symbol)
+        account.owner.note_unknown_symbols((symbol,))
         if symbol not in state.unknown_symbols:
             state.unknown_symbols.append(symbol)
             del state.unknown_symbols[:-TOLD_KEPT]

@@ -20,6 +20,7 @@ CONSEQUENCES = ("fail", "pause", "close", "flag", "delay")
 IMPACTS = ("high", "medium", "low")
 _SMALLEST_ORDER = Decimal("0.01")
 _MOST_LOTS = 1_000_000
+_MOST_SOFT = 1000  # soft breaches allowed: the date of each is kept with the account
 _MOST_DAYS = 36_525  # a hundred years: beyond it no calendar date can be computed
 _MOST_MINUTES = 7 * 24 * 60
 
@@ -212,7 +213,7 @@ def _soft_breaches(reader: Reader, index: int, digits: int) -> model.SoftBreache
         index=index,
         rule="soft_breaches",
         consequence=reader.choice("consequence", ("fail", "pause"), "fail"),
-        allowed=reader.integer("allowed", most=1_000_000),
+        allowed=reader.integer("allowed", most=_MOST_SOFT),
         window_days=window,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -15,6 +15,7 @@ from monitoring.engine.snapshot.state import AccountState
 
 Hold = Callable[[str, int, AccountMessage], bool]  # (account id, newest seq before the hole, message)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+UNKNOWN_SYMBOLS_KEPT = 1000  # more than a table filled by hand would lack; an upstream can make up any number
 
 
 @dataclass(slots=True)
@@ -106,7 +107,7 @@ class Snapshot:
         else:
             self._fit(state, rule_set)
             state.created_at = state.created_at or created
-            self.unknown_symbols.update(name for name in state.unknown_symbols if name not in self.market.symbols)
+            self.note_unknown_symbols(state.unknown_symbols)
         if state.link_seen is not None:
             self.link.saw(state.link_seen)
         if state.now is not None and (self.link.now is None or state.now > self.link.now):
@@ -131,12 +132,17 @@ class Snapshot:
     def set_market(self, market: Market) -> None:
         """Take what the firm says of the server's markets; it replaces what was said before."""
         self.almanac = Almanac(market)
-        self.unknown_symbols = {
-            name
-            for account in self.accounts.values()
-            for name in account.state.unknown_symbols
-            if name not in market.symbols
-        }
+        self.unknown_symbols.clear()
+        for account in self.accounts.values():
+            self.note_unknown_symbols(account.state.unknown_symbols)
+
+    def note_unknown_symbols(self, names: Iterable[str]) -> None:
+        """Remember names without a base name for the desk's banner, the first ones of very many."""
+        for name in names:
+            if len(self.unknown_symbols) >= UNKNOWN_SYMBOLS_KEPT:
+                return
+            if name not in self.market.symbols:
+                self.unknown_symbols.add(name)
 
     def remove(self, account_id: str) -> None:
         """Stop watching an account."""

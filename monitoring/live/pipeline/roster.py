@@ -10,6 +10,7 @@ from heapq import nsmallest
 import structlog
 from django.db import DatabaseError
 
+from monitoring.engine.snapshot import UNKNOWN_SYMBOLS_KEPT
 from monitoring.live.pipeline import Pipeline
 from monitoring.live.pipeline.portions import breathe, keep_memory
 from monitoring.live.pipeline.recovery import Memory, from_row
@@ -129,10 +130,10 @@ class Roster:
 
 
 def _unknown_words(names: set[str], server: str) -> str:
-    listed = ", ".join(name[:40] for name in nsmallest(3, names)) + (
-        f" and {len(names) - 3} more" if len(names) > 3 else ""
-    )
+    least = "at least " if len(names) >= UNKNOWN_SYMBOLS_KEPT else ""  # nobody remembers more of them
+    more = f" and {least}{len(names) - 3} more" if len(names) > 3 else ""
+    listed = ", ".join(name[:40] for name in nsmallest(3, names))
     return (
-        f"{server}: no base name is known for {listed}, so rules on symbols and news pass them by;"
+        f"{server}: no base name is known for {listed}{more}, so rules on symbols and news pass them by;"
         " set it on the page Symbols (/symbols/)"
     )

@@ -39,6 +39,7 @@ ERRORS = [
     (document(LOTS, SOFT, SOFT | {"allowed": 5}), "rules[2]", "a second soft breach counter"),
     (document(SOFT | {"consequence": "flag"}, LOTS), "rules[0].consequence", "must be one of fail, pause"),
     (document(SOFT | {"window_days": 0}, LOTS), "rules[0].window_days", "at least 1"),
+    (document(SOFT | {"allowed": 1001}, LOTS), "rules[0].allowed", "at least 0 and at most 1000, is 1001"),
     (document(LOTS | {"lots": "-1"}), "rules[0].lots", "must be above zero, is -1"),
     (document(LOTS | {"lots": "0"}), "rules[0].lots", "must be above zero"),
     (document(LOTS | {"lots": "0.000000001"}), "rules[0].lots", "at most 8 decimals"),

@@ -11,7 +11,7 @@ from monitoring.engine import messages
 from monitoring.engine.messages import AccountFigures, AccountUpdate, Position, Resync
 from monitoring.engine.rules import process, readings, refuse
 from monitoring.engine.ruleset import parse_rule_set
-from monitoring.engine.snapshot import AccountState, Snapshot
+from monitoring.engine.snapshot import UNKNOWN_SYMBOLS_KEPT, AccountState, Snapshot
 from tests.monitoring.engine.conftest import DAILY, STATIC, T0, Desk, document, kinds
 from tests.monitoring.engine.trade import close_position, desk_of, open_position
 
@@ -317,6 +317,19 @@ def test_names_told_as_unknown_are_known_to_a_restored_snapshot() -> None:
     later = Snapshot()
     later.add("acc_1", desk.rule_set, state=desk.account.dump())
     assert later.unknown_symbols == {"Quux"}
+
+
+def test_an_upstream_that_makes_up_names_fills_no_memory() -> None:
+    """The first ones are kept; those behind them come once the table has these."""
+    desk = desk_of({"rule": "symbols", "deny": ["BTCUSD"]})
+    desk.update(100000)
+    for n in range(UNKNOWN_SYMBOLS_KEPT + 40):
+        assert kinds(open_position(desk, f"p{n}", symbol=f"Quux.{n}")) == ["refused"]
+        close_position(desk, f"p{n}")
+    first = {f"Quux.{n}" for n in range(UNKNOWN_SYMBOLS_KEPT)}
+    assert desk.snapshot.unknown_symbols == first
+    desk.send(messages.Market(ts=desk.now, revision="r1", symbols=dict.fromkeys(first, "EURUSD")))
+    assert desk.snapshot.unknown_symbols == {f"Quux.{UNKNOWN_SYMBOLS_KEPT + n}" for n in range(40)}
 
 
 def test_what_is_remembered_of_closed_positions_is_bounded() -> None:

@@ -141,6 +141,16 @@ def test_an_unknown_symbol_is_said_on_the_desk_until_it_has_a_base_name(live: Li
     assert not any("GOLD spot" in line for line in live.roster.warnings())
 
 
+def test_a_flood_of_unknown_symbols_is_one_line_on_the_desk(live: Live) -> None:
+    snapshot = live.pipeline.snapshot
+    snapshot.note_unknown_symbols(f"Quux.{n}" for n in range(5))
+    (line,) = live.roster.warnings()
+    assert "known for Quux.0, Quux.1, Quux.2 and 2 more, so" in line
+    snapshot.note_unknown_symbols(f"Quux.{n}" for n in range(45_000))
+    (line,) = live.roster.warnings()
+    assert "and at least 997 more, so" in line
+
+
 def opened(live: Live, symbol: str) -> None:
     """A position is opened now."""
     live.seq += 1
