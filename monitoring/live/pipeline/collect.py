@@ -21,7 +21,7 @@ from monitoring.live.publish.publisher import Parcel
 from monitoring.live.publish.rows import Standings, account_row, milliseconds
 
 QUIET_PORTION = 25
-STANDS_BACK_S = 0.5
+STANDS_BACK_S = 1.5
 HISTORY_EVERY_MS = 5_000
 _pack = msgspec.msgpack.Encoder().encode
 

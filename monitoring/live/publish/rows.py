@@ -94,14 +94,8 @@ def account_row(
     stored = account.state
     has_day = account.day is not None and account.figures is not None
     return AccountRow(
-        public_id=face.public_id,
-        rev=rev,
-        login=face.login,
-        server=face.server,
-        trader=face.trader,
-        trader_id=face.trader_id,
-        plan=face.plan,
-        phase=face.phase,
+        public_id=face.public_id, rev=rev, login=face.login, server=face.server, trader=face.trader,
+        trader_id=face.trader_id, plan=face.plan, phase=face.phase,
         currency=rule_set.currency,
         digits=rule_set.digits,
         size=account.initial_balance,
@@ -141,7 +135,7 @@ def account_row(
         reset_floor=None if at_reset is None else at_reset.floor,
         reset_breach=at_reset is not None and at_reset.crossed and not account.breached,
         rules_digest=rule_set.digest[:12],
-    )
+    )  # fmt: skip
 
 
 def standing_rows(account: Account, now: datetime) -> list[StandingRow]:

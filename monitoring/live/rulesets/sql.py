@@ -51,7 +51,7 @@ SELECT
   (SELECT md5(string_agg(raw || '=' || base, ',' ORDER BY raw)) FROM accounts_symbolname WHERE server_id = %(server)s)
 """
 
-AT_ONCE = 200  # rows fetched in one go: psycopg makes them without letting other threads run
+AT_ONCE = 500  # rows fetched in one go: psycopg makes them without letting other threads run
 
 
 class BookRow(NamedTuple):
