@@ -43,7 +43,9 @@ CHECKPOINT_AGE = Gauge("riskdesk_checkpoint_age_seconds", "Age of the newest che
 JOURNAL_ERRORS = Gauge("riskdesk_journal_errors", "Writes that the journal's disk refused")
 JOURNAL_BYTES = Gauge("riskdesk_journal_bytes", "Bytes appended to the journal since start")
 RECORDING_BYTES = Counter("riskdesk_recording_bytes_total", "Bytes written to recordings")
-RECORDING_LOST = Counter("riskdesk_recording_lost_total", "Entries that a recording lacks: its disk was slow or refused")
+RECORDING_LOST = Counter(
+    "riskdesk_recording_lost_total", "Entries that a recording lacks: its disk was slow or refused"
+)
 PUBLISHED_ROWS = Counter("riskdesk_published_rows_total", "Account rows published")
 PUBLISH_FAILURES = Counter("riskdesk_publish_failures_total", "Failed writes to Redis")
 PUBLISH_SECONDS = Histogram(

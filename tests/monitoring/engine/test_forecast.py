@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from monitoring.engine.messages import AccountUpdate
 from monitoring.engine.rules import levels, process
-from monitoring.engine.rules.timers import advance
 from monitoring.engine.rules.forecast import at_reset, worst_at_reset
+from monitoring.engine.rules.timers import advance
 from monitoring.engine.ruleset import parse_rule_set
 from monitoring.engine.snapshot import Account, Snapshot
 from monitoring.engine.snapshot.state import AccountState
