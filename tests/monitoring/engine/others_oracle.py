@@ -233,9 +233,9 @@ class Whole(Oracle):
         left = exact_lots(data.get("remaining_volume", 0))
         if left and known:
             known.lots = left
-        elif not left:
-            if self.open.pop(ident, None) is not None or self.count > len(self.open):
-                self.count = max(self.count - 1, len(self.open))
+        elif not left and (self.open.pop(ident, None) is not None or self.count > len(self.open)):
+            self.count = max(self.count - 1, len(self.open))
+        if not left or known is None:  # what a closing in part told of the opening is not told again
             self.gone.add(ident)
         self.positions = self.count
         deal = Deal(ident, data["symbol"], at, opened, closing=True, reason=data.get("reason") or "")

@@ -9,6 +9,7 @@ from tests.monitoring.engine.oracle import start_of
 from tests.monitoring.engine.others_oracle import Whole
 from tests.monitoring.engine.others_shapes import Deal, Found, Moment
 
+WAITING = 64  # the newest deals that wait for better data
 LIMITS = {"max_lots_per_position", "max_lots_total", "max_positions"}
 
 
@@ -40,6 +41,8 @@ class Verdicts(Whole):
             moment = Moment(at, waiting, positions=self.pending, figures=figures, late=late, seen=seen)
             self.pending = False
             self.judge(moment)
+        else:
+            del self.waiting[:-WAITING]
 
     def judge(self, moment: Moment) -> None:
         if not self.may_judge:

@@ -102,6 +102,14 @@ def test_a_denied_symbol_violates_whatever_is_allowed() -> None:
     assert not modify(desk, "p3", 2)
 
 
+def test_an_opening_that_a_closing_in_part_told_is_not_told_again() -> None:
+    desk = watched({"rule": "symbols", "deny": ["EURUSD"]}, {"rule": "stop_loss_required", "within_seconds": 1})
+    (told,) = close_position(desk, "p1", left=0.5, opened=desk.now)
+    assert (told.rule, told.positions) == ("symbols", ("p1",))
+    assert not modify(desk, "p1", 0.5)
+    assert not desk.tick(3600)
+
+
 def test_a_name_that_cannot_be_normalised_is_told_once_and_is_no_breach() -> None:
     desk = watched(SYMBOLS)
     (refused,) = open_position(desk, "p1", symbol="Quux")
