@@ -63,6 +63,9 @@ def chromium() -> str:
 @pytest.fixture(scope="session")
 def services() -> Iterator[embedded.Services]:
     """The embedded PostgreSQL and Valkey of this run, at the addresses that the settings have."""
+    from monitoring.replica import tail
+
+    tail.BLOCK_MS = 50  # each test ends its replica: it need not wait for a whole second of silence
     servers = embedded.Services(embedded.layout(settings.RISKDESK_STATE_DIR), durable=False)
     servers.start()
     yield servers
@@ -74,6 +77,9 @@ def django_db_modify_db_settings(
     services: embedded.Services, django_db_modify_db_settings_parallel_suffix: None
 ) -> None:
     """Start PostgreSQL before pytest-django makes the test database on it."""
+    from tests import emptying  # here: the fast tests need no models
+
+    emptying.install()
 
 
 @pytest.fixture
