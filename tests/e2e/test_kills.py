@@ -40,10 +40,11 @@ TRAILING = {  # the trailing floor is 6,000 below the highest equity of a 100,00
     ],
 }  # fmt: skip
 INSERT_TRAILING = """
-WITH plan AS (INSERT INTO accounts_plan (slug, name) VALUES ('trailing', 'Trailing') RETURNING id),
+WITH plan AS (INSERT INTO accounts_plan (slug, name, preset) VALUES ('trailing', 'Trailing', '') RETURNING id),
 phase AS (INSERT INTO accounts_phase (plan_id, slug, name, "order")
   SELECT id, 'phase-1', 'Phase 1', 1 FROM plan RETURNING id)
-INSERT INTO accounts_ruleset (phase_id, version, document, created_at) SELECT id, 1, %s::jsonb, now() FROM phase
+INSERT INTO accounts_ruleset (phase_id, version, document, reason, created_at)
+  SELECT id, 1, %s::jsonb, '', now() FROM phase
 """
 SAYINGS = {  # what the desk says while a process is down: the state of the line, the words of its banners
     "monitor": ("stale", r"The monitor of main is silent since \d\d:\d\d:\d\d UTC"),
