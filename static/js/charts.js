@@ -6,42 +6,10 @@
   if (!box) return;
   const state = document.getElementById("chart-state"), summary = document.getElementById("chart-summary");
   const LINES = ["equity", "balance", "daily_floor", "max_floor"], HOUR_AGAIN = 60000;
-  let range = RD.read("range") || "1h", plotly = null, drawn = null, asked = 0;
+  let range = RD.read("range") || "1h", drawn = null, asked = 0;
   if (!["1h", "1d", "all"].includes(range)) range = "1h";
 
-  function load() {
-    plotly ||= new Promise((done, failed) => {
-      const script = document.createElement("script");
-      script.src = box.dataset.plotly;
-      script.onload = () => done(window.Plotly);
-      script.onerror = () => { plotly = null; failed(new Error("the chart library did not load")); };
-      document.head.append(script);
-    });
-    return plotly;
-  }
-
-  // -- the colours of the theme: computed by the browser from the tokens -------------------------------------------
-  function colour(name) {
-    const probe = document.createElement("i");
-    probe.className = name;
-    probe.hidden = true;
-    box.parentNode.append(probe);
-    const found = getComputedStyle(probe).color;
-    probe.remove();
-    return found;
-  }
-  const line = (name) => getComputedStyle(document.querySelector(`.l-${name} i`)).color;
-  function dress(figure) {
-    const ink = colour("chart-ink"), grid = colour("chart-grid"), font = { family: getComputedStyle(box).fontFamily, size: 12, color: ink };
-    for (const trace of figure.data) trace.line.color = line(trace.meta);
-    const axis = { gridcolor: grid, linecolor: grid, tickcolor: grid };
-    Object.assign(figure.layout, { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font });
-    Object.assign(figure.layout.xaxis, axis);
-    Object.assign(figure.layout.yaxis, axis);
-    figure.layout.hoverlabel = { bgcolor: colour("chart-raised"), bordercolor: grid, font: { ...font, color: colour("chart-text") } };
-    figure.layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: ink, activecolor: colour("chart-text") };
-    return figure;
-  }
+  const { load, dress } = window.RiskDesk.plots;
 
   // -- drawing ------------------------------------------------------------------------------------------------------
   function say(text, retry) {
@@ -61,12 +29,12 @@
       const answer = await fetch(`${box.dataset.chart}?range=${range}`, { headers: { Accept: "application/json" } });
       const found = await answer.json();
       if (!answer.ok) throw new Error(found.error || `error ${answer.status}`);
-      const Plotly = await load();
+      const Plotly = await load(box);
       if (mine !== asked || document.hidden) return;
       summary.textContent = found.points ? found.summary : "";
       if (!found.points) { clear(); say(found.summary); drawn = { waiting: true }; return; }
       say("");
-      const figure = dress(found.figure), x = figure.data[0].x;
+      const figure = dress(box, found.figure), x = figure.data[0].x;
       drawn = { step: found.step_ms, limit: found.limit, last: x[x.length - 1], low: Math.min(...figure.data[0].y), at: Date.now() };
       box.dataset.points = String(x.length);  // gives the box its height
       await Plotly.react(box, figure.data, figure.layout, figure.config);
@@ -103,7 +71,7 @@
   for (const button of buttons) button.addEventListener("click", () => { range = button.dataset.range; RD.keep("range", range); press(); draw(); });
   const dressed = () => {
     if (!drawn || drawn.waiting || !box.data) return;
-    const figure = dress({ data: box.data, layout: box.layout });
+    const figure = dress(box, { data: box.data, layout: box.layout });
     window.Plotly.react(box, figure.data, figure.layout);
   };
   document.addEventListener("riskdesk:theme", dressed);
