@@ -54,6 +54,8 @@ def ratios() -> list[Ratio]:
 
         from riskdesk import services
 
+        # Another benchmark may have set Django up already: the mover must find the servers of that state dir.
+        os.environ["RISKDESK_TEST_STATE_DIR"] = str(settings.RISKDESK_STATE_DIR)
         servers = services.Services(services.layout(settings.RISKDESK_STATE_DIR), durable=False)
         servers.start()
         try:
