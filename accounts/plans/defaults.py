@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
 from accounts.models import Phase, Plan, RuleSet
+from accounts.plans.documents import blank_document
 
 DEFAULT_PLAN = "two-step"
 PHASES = (("phase-1", "Phase 1", "10"), ("phase-2", "Phase 2", "5"), ("funded", "Funded", None))
@@ -34,17 +35,7 @@ def two_step_document(target: str | None) -> dict[str, Any]:
     ]
     if target is not None:
         rules.append({"rule": "profit_target", "amount": _percent(target), "requires_flat": True})
-    return {
-        "reset": {"time": "00:00", "zone": "Europe/Prague"},
-        "trading_week": ["mon", "tue", "wed", "thu", "fri"],
-        "count_credit": False,
-        "balance_operations": "adjust",
-        "warn_at": ["0.80", "0.90", "0.95"],
-        "clear_below": "0.75",
-        "stale_after": 30,
-        "fresh_for": 60,
-        "rules": rules,
-    }
+    return {**blank_document(), "rules": rules}
 
 
 def default_rule_set() -> RuleSet:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from accounts.presets.parts import document as document_with
 from accounts.refusals import Complaint, Refusal, storable_errors
 from monitoring.engine.ruleset import RuleSetError, parse_rule_set
 
@@ -52,14 +53,4 @@ def under(prefix: str, error: Refusal) -> list[tuple[str, str]]:
 
 def blank_document() -> dict[str, Any]:
     """What a new phase begins with: every setting at its default, no rule."""
-    return {
-        "reset": {"time": "00:00", "zone": "Europe/Prague"},
-        "trading_week": ["mon", "tue", "wed", "thu", "fri"],
-        "count_credit": False,
-        "balance_operations": "adjust",
-        "warn_at": ["0.80", "0.90", "0.95"],
-        "clear_below": "0.75",
-        "stale_after": 30,
-        "fresh_for": 60,
-        "rules": [],
-    }
+    return document_with("00:00", "Europe/Prague")

@@ -43,8 +43,9 @@ def set_market(snapshot: Snapshot, market: Market) -> None:
 
     It moves nobody's time: a deadline that turns out to have passed is judged with the account's next message.
     """
+    moved = market.holidays != snapshot.market.holidays
     snapshot.set_market(market)
-    for account in snapshot.accounts.values():
+    for account in snapshot.accounts.values() if moved else ():  # news and names move no deadline
         if account.positions and any(isinstance(rule, FlatBy) for rule in account.rule_set.others):
             state = account.flush()
             state.pending = state.breach is None

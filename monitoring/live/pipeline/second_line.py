@@ -50,7 +50,7 @@ class SecondLine:
         if self.pipeline.mode != "live":
             return {"rules_in_step": 0, "rules_pending": 0, "rules_refused": 0}
         return {
-            "rules_in_step": sum(one not in self._pending for one in self._told),
+            "rules_in_step": len(self._told) - len(self._told.keys() & self._pending.keys()),
             "rules_pending": len(self._pending),
             "rules_refused": len(self.refused),
         }

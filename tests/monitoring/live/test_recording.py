@@ -68,7 +68,9 @@ async def test_midnight_carries_accounts_over_in_portions_and_loses_nothing(tmp_
         for name in names:
             live.update(name, 100_000 - turn)
         if live.tape.carrying:
-            await asyncio.sleep(0)  # the loop's turn: a portion
+            portion = asyncio.Event()  # set in the loop's next turn
+            asyncio.get_running_loop().call_soon(portion.set)
+            await portion.wait()
     for name in names:
         live.update(name, 94_000)
     await aeventually(lambda: not live.tape.carrying)
