@@ -7,7 +7,8 @@ from playwright.sync_api import Page, Route, expect
 
 from accounts import plans
 from accounts.models import User
-from tests.e2e.conftest import Visit, Wire
+from tests.e2e.conftest import Visit
+from tests.monitoring.wire import Wire
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
