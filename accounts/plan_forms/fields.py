@@ -134,7 +134,7 @@ def _rule_form(index: int, entry: Any) -> RuleForm:
     title, specs = RULES[kind]
     fields = [_field(prefix, spec, entry) for spec in specs if spec.kind != "windows"]
     left = extras(entry, specs, frozenset({"rule"}))
-    listed = entry.get("windows", []) if kind == "trading_hours" and "windows" not in left else []
+    listed = (entry.get("windows") or []) if kind == "trading_hours" and "windows" not in left else []
     windows = [
         Window(f"{prefix}-windows-{n}", n, [_field(f"{prefix}-windows-{n}", spec, one) for spec in WINDOW])
         for n, one in enumerate(listed)

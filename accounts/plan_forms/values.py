@@ -19,6 +19,7 @@ from monitoring.engine.ruleset import RuleSetError, load_document
 Document = dict[str, Any]
 MOST_RULES = 100  # that the editor adds; what a document has beyond is kept, and the engine says that it is too much
 MOST_WINDOWS = 50
+_EMPTY_AS_LEFT_OUT = frozenset({"allow", "deny", "days"})  # lists that mean the same, or are as wrong, if left out
 _WHOLE = re.compile(r"-?\d{1,30}")
 
 
@@ -59,6 +60,8 @@ def extras(holder: Mapping[str, Any], specs: tuple[Spec, ...], known: frozenset[
         key = _head(spec)
         if key in holder and holder[key] is not None and not _whole_holds(holder[key], spec, specs):
             found[key] = holder[key]
+        if holder.get(key) == [] and spec.kind in {"many", "words"} and key not in _EMPTY_AS_LEFT_OUT:
+            found[key] = []  # a field without a word means the default
     return found
 
 

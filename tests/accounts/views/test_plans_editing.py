@@ -235,6 +235,23 @@ def test_what_no_field_can_hold_survives_the_form(head: Client) -> None:
     assert RuleSetDraft.objects.get().document == strange
 
 
+@pytest.mark.parametrize("changes", [{"warn_at": []}, {"trading_week": []}], ids=str)
+def test_an_empty_list_is_no_default(head: Client, changes: dict[str, Any]) -> None:
+    plans.save_draft(phase(), {**document(), **changes}, User.objects.get(username="head_of_risk"))
+    head.post(EDIT, sent(RuleSetDraft.objects.get().document, rules_0_amount_percent="4"))
+    kept = RuleSetDraft.objects.get().document
+    assert kept["rules"][0]["amount"]["percent"] == "4"
+    assert kept.items() >= changes.items()  # no warnings at all are not the usual three
+
+
+def test_a_null_where_hours_belong_is_an_error_and_no_defect(head: Client) -> None:
+    wrong = whole(rule="trading_hours", zone="UTC", windows=None)
+    assert head.post(JSON, {"json": json.dumps(wrong), "do": "save"}).status_code == 302
+    answer = head.get(EDIT)
+    assert answer.status_code == 200
+    assert "must be a list, is None" in answer.content.decode()
+
+
 def test_somebody_elses_draft_is_not_overwritten_unseen(head: Client, people: dict[str, User]) -> None:
     other = User.objects.create_user("second_head", role="head_of_risk")
     stamp = head.get(EDIT).context["stamp"]
@@ -333,7 +350,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def normal(value: Any) -> Any:
-    """Without what the form may drop: nulls, empty lists and objects, which mean what leaving out means."""
+    """Without what the form may drop: nulls, most empty lists and objects, which mean what leaving out means."""
     if isinstance(value, dict):
         return {key: kept for key, one in value.items() if (kept := normal(one)) not in (None, [], {}, "")}
     return [normal(one) for one in value] if isinstance(value, list) else value
