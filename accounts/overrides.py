@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
@@ -17,6 +17,7 @@ from accounts.refusals import Complaint, Refusal, reason_errors, storable_errors
 from accounts.rulebooks import active, holds
 
 MOST_AT_ONCE = 20_000
+LAST_YEAR = 2100  # of an end date: what lies beyond the calendar's last year nobody can read again
 PASSED = "Its end date."
 __all__ = [
     "OverrideError",
@@ -85,6 +86,7 @@ def set_overrides(
     wanted = Wanted(rule, ordinal, _with_name(replacement, rule), reason.strip(), ends_at)
     if errors := _shape_errors(wanted, replacement, at or timezone.now(), len(accounts)):
         raise OverrideError(errors)
+    wanted = replace(wanted, ends_at=ends_at and ends_at.astimezone(UTC))
     with transaction.atomic():
         challenges = _running(accounts)
         instant = at or timezone.now()  # only now: whoever held them meanwhile was there before
@@ -171,6 +173,8 @@ def _shape_errors(wanted: Wanted, given: Mapping[str, Any] | None, at: datetime,
             errors.append(("rule", f"the replacement is a {given['rule']!r:.40}, not a {wanted.rule}"))
     if wanted.ends_at is not None and wanted.ends_at.tzinfo is None:
         errors.append(("ends_at", "must say its zone, like 2026-12-01T00:00:00Z"))
+    elif wanted.ends_at is not None and wanted.ends_at.year > LAST_YEAR:
+        errors.append(("ends_at", "lies too far ahead: leave it out where there is no end"))
     elif wanted.ends_at is not None and wanted.ends_at <= at:
         errors.append(("ends_at", "lies in the past"))
     if not 1 <= accounts <= MOST_AT_ONCE:

@@ -51,9 +51,12 @@ def rule_set_at(challenge: Challenge, instant: datetime) -> RuleSet:
 
 
 def active(challenge: Challenge, at: datetime | None = None) -> list[RuleOverride]:
-    """The overrides that hold at `at` (left out: now), oldest first; from prefetched `overrides` without a query."""
+    """The overrides that hold at `at` (left out: now), oldest first; from prefetched `overrides` without a query.
+
+    A challenge that has ended keeps those that it ended under: what judged it stays.
+    """
     instant = at or timezone.now()
-    return [override for override in challenge.overrides.all() if holds(override, instant)]
+    return [one for one in challenge.overrides.all() if holds(one, instant, challenge.ended_at)]
 
 
 def errors_to_come(document: Mapping[str, Any], overrides: Iterable[RuleOverride], at: datetime) -> list[Complaint]:
@@ -82,10 +85,14 @@ def likeness(challenge: Challenge, overrides: Iterable[RuleOverride]) -> str:
     return json.dumps([whose, said], sort_keys=True)
 
 
-def holds(override: RuleOverride, instant: datetime) -> bool:
-    """Whether it holds at that instant: from its start, and before its end date and whoever ended it."""
+def holds(override: RuleOverride, instant: datetime, last: datetime | None = None) -> bool:
+    """Whether it holds at that instant: from its start, and before its end date and whoever ended it.
+
+    After `last`, when its challenge ended, it does not end any more.
+    """
     ends = [end for end in (override.ends_at, override.ended_at) if end is not None]
-    return override.starts_at <= instant and all(instant < end for end in ends)
+    judged = min(instant, last or instant)
+    return override.starts_at <= instant and all(judged < end for end in ends)
 
 
 def effective(document: Mapping[str, Any], overrides: Iterable[RuleOverride]) -> dict[str, Any]:

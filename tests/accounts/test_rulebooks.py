@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from accounts import challenges, moves, overrides, plans
 from accounts.models import Challenge, RuleOverride, RuleSet, User
-from accounts.rulebooks import document_of, likeness, rulebook_at
+from accounts.rulebooks import document_of, likeness, rulebook, rulebook_at
 from monitoring.engine.ruleset import parse_rule_set
 from tests.accounts.book import AT, a_challenge, daily_of, newest, phase_of
 
@@ -80,3 +80,17 @@ def test_only_what_is_judged_alike_is_alike(people: dict[str, User]) -> None:
     assert likeness(one, []) != likeness(a_challenge("acc_3", currency="EUR"), [])
     made = overrides.set_override(one.account, "max_positions", 0, {"positions": 3}, head, "r")
     assert likeness(one, [made]) != likeness(one, [])
+
+
+def test_a_challenge_keeps_the_rulebook_that_it_failed_under(people: dict[str, User]) -> None:
+    """Whoever disputes a breach under a tighter rule finds that rule on his page, also when its end date has passed."""
+    head, challenge = people["head_of_risk"], a_challenge()
+    first, breach, last = (AT + timedelta(hours=hours) for hours in (1, 2, 3))
+    overrides.set_override(challenge.account, "profit_target", 0, None, head, "until the breach", first, AT)
+    overrides.set_override(challenge.account, "max_positions", 0, {"positions": 3}, head, "probation", last, AT)
+    challenges.fail(challenge, "4 positions", breach)
+    failed = Challenge.objects.get(pk=challenge.pk)
+    judged = [rule["rule"] for rule in rulebook_at(failed, breach)["rules"]]
+    assert judged == ["daily_loss", "max_loss", "profit_target", "max_positions"]
+    for later in (last, last + timedelta(days=30)):
+        assert [rule["rule"] for rule in rulebook(failed, later)["rules"]] == judged

@@ -219,11 +219,12 @@ def _zone(request: HttpRequest) -> str:
 
 
 def _ends_at(request: HttpRequest) -> tuple[datetime | None, Errors]:
-    """The end as typed in the reader's own zone; None: it holds until somebody ends it."""
+    """The end as typed, in the reader's own zone if it says none; None: it holds until somebody ends it."""
     text = request.POST.get("ends_at", "").strip()
     if not text:
         return None, []
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(_zone(request))).astimezone(UTC), []
+        typed = datetime.fromisoformat(text)
+        return (typed if typed.tzinfo else typed.replace(tzinfo=ZoneInfo(_zone(request)))).astimezone(UTC), []
     except (ValueError, OverflowError):
         return None, [("ends_at", f"{text:.40} is no day and time; write 2026-12-31T18:00.")]

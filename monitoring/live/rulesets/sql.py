@@ -6,13 +6,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-# By its content an override is known: two accounts that are set apart alike share one compiled rule set.
+# By its content an override is known: two accounts that are set apart alike share one compiled rule set. Which hold is
+# what `rulebooks.active` says: after the end of its challenge none ends any more.
 _OVERRIDES = """
-SELECT challenge_id,
-  string_agg(concat_ws(':', rule, ordinal, coalesce(replacement::text, '-')), ',' ORDER BY rule, ordinal, id) AS content
-FROM accounts_ruleoverride
-WHERE starts_at <= %(at)s AND (ends_at IS NULL OR ends_at > %(at)s) AND (ended_at IS NULL OR ended_at > %(at)s)
-GROUP BY challenge_id
+SELECT v.challenge_id, string_agg(
+  concat_ws(':', v.rule, v.ordinal, coalesce(v.replacement::text, '-')), ',' ORDER BY v.rule, v.ordinal, v.id
+) AS content
+FROM accounts_ruleoverride v JOIN accounts_challenge h ON h.id = v.challenge_id
+WHERE v.starts_at <= %(at)s
+  AND coalesce(least(v.ends_at, v.ended_at), 'infinity') > least(%(at)s::timestamptz, h.ended_at)
+GROUP BY v.challenge_id
 """
 
 # One word for everything by which an account may be judged differently now, overrides that end by their date included.

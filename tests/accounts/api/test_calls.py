@@ -104,6 +104,7 @@ def test_one_call_sets_and_ends_an_override_for_many(caller: Make) -> None:
         ({"accounts": []}, 422, "accounts"),
         ({"ends_at": "2020-01-01T00:00:00Z"}, 422, "ends_at"),
         ({"ends_at": "2036-01-01T00:00:00"}, 422, "ends_at"),
+        ({"ends_at": "9999-12-31T23:59:59-12:00"}, 422, "ends_at"),
         ({"ordinal": 7}, 422, "acc_1.ordinal"),
         ({"rule": "daily\0loss"}, 422, "rule"),
         ({"action": "end", "rule": "a\0"}, 422, "replacement"),

@@ -85,6 +85,8 @@ def test_it_ends_at_its_date_in_the_readers_zone(officer: Client) -> None:
     adopt("sim-1")
     set_apart(officer, "sim-1", ends_at="2099-07-01T18:00")
     assert RuleOverride.objects.get().ends_at == datetime(2099, 7, 1, 16, 0, tzinfo=UTC)  # Prague's summer
+    set_apart(officer, "sim-1", ends_at="2099-07-01T18:00Z")  # it says its own
+    assert RuleOverride.objects.get(ended_at=None).ends_at == datetime(2099, 7, 1, 18, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

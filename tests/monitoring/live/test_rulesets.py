@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import pytest
 from django.db import DatabaseError, connection
 
-from accounts import plans
-from accounts.models import AuditEntry, Challenge, EnforcementMode, Server
+from accounts import challenges, overrides, plans
+from accounts.models import AuditEntry, Challenge, EnforcementMode, Role, Server, User
 from monitoring.engine.messages import AccountFigures, Resync
+from monitoring.engine.ruleset.model import MaxPositions
 from monitoring.live.rulesets import Book
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -78,3 +79,19 @@ def test_who_is_beyond_a_floor_at_adoption_goes_to_review_also_while_offline(sta
     late = [listing("acc_late", 100_000.0, 80_000.0, status), listing("acc_well", 100_000.0, 95_000.0, status)]
     entries = with_book(lambda book: book.adopt(late, AT))
     assert (entries["acc_late"].in_review, entries["acc_well"].in_review) == (True, False)
+
+
+def test_a_challenge_stays_under_what_it_failed_by() -> None:
+    """Its override's end date is no change of rules any more; one that had ended before the breach stays ended."""
+    officer = User.objects.create_user("risk", role=Role.RISK_OFFICER)
+    plans.ensure_default_plans()
+    with_book(lambda book: book.adopt([listing("acc_1", 100_000.0, 100_000.0)], AT - timedelta(days=9)))
+    challenge = Challenge.objects.select_related("account").get()
+    now = datetime.now(UTC)
+    for positions, end in ((3, now - timedelta(hours=3)), (5, now - timedelta(hours=1))):
+        more = {"positions": positions}
+        overrides.set_override(challenge.account, "max_positions", 0, more, officer, "r", end, end - timedelta(hours=1))
+    challenges.fail(challenge, "6 positions", now - timedelta(hours=1, minutes=30))
+    entry = with_book(lambda book: book.load())["acc_1"]
+    assert [rule.positions for rule in entry.rule_set.others if isinstance(rule, MaxPositions)] == [5]
+    assert entry.overridden
