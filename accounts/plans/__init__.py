@@ -20,7 +20,7 @@ from accounts.plans.defaults import (
     rule_set_of_group,
     two_step_document,
 )
-from accounts.plans.documents import PlanError, blank_document, check_document, whole_document
+from accounts.plans.documents import PlanError, blank_document, check_document, kept, whole_document
 from accounts.plans.exchange import export_plan, import_plan
 from accounts.plans.versions import discard_draft, publish, save_draft
 
@@ -39,6 +39,7 @@ __all__ = [
     "ensure_default_plans",
     "export_plan",
     "import_plan",
+    "kept",
     "newest_rule_set",
     "publish",
     "remove_phase",

@@ -129,8 +129,9 @@ def _phase(number: int, phase: object, errors: list[Complaint]) -> dict[str, Any
         errors.append((path, f"must be an object, is {phase!r:.60}"))
         return {"slug": "", "name": "", "document": None}
     document = _document(phase)
+    version = {"version": phase["version"]} if "version" in phase else {}
     try:
-        check_document(document)
+        check_document({**document, **version})
     except PlanError as error:
         errors += under(path, error)
     return {"slug": phase.get("slug"), "name": phase.get("name"), "document": document}

@@ -22,13 +22,12 @@ from accounts.plan_forms.specs import RULES
 from accounts.views.plans.shown import (
     Sample,
     by_whom,
-    compiled,
     newest_of,
     phase_of,
     rules_shown,
     sample_of,
 )
-from monitoring.engine.ruleset import RuleSetError, load_document
+from monitoring.engine.ruleset import RuleSetError, load_document, parse_rule_set
 
 WRONG, CONFLICT = 422, 409
 _SAVED_BY = "draft-{}"  # in the session: which page saved the draft of a phase last, and its stamp
@@ -126,9 +125,9 @@ def judged_by_engine(
     document: Document,
     sample: Sample = Sample(),  # noqa: B008  # frozen
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """The engine's errors and warnings, by path."""
+    """The engine's errors and warnings, by path; what each challenge brings is judged too, where a document has it."""
     try:
-        return [], list(compiled(document, sample).notes)
+        return [], list(parse_rule_set({**sample.brought, **document}).notes)
     except RuleSetError as error:
         return list(error.errors), list(error.warnings)
 

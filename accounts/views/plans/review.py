@@ -100,7 +100,7 @@ def _context(phase: Phase, form: ReasonForm, refused: str = "") -> dict[str, Any
         "errors": errors,
         "warnings": warnings,
         "changes": changes(newest.document if newest else None, draft.document) if not errors else [],
-        "same": newest is not None and newest.document == draft.document,
+        "same": newest is not None and newest.document == plans.kept(draft.document),
         "overtaken": overtaken,
         "meanwhile": changes(base.document, newest.document) if overtaken and base and newest else [],
         "newest": newest,

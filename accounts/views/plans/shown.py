@@ -36,6 +36,11 @@ class Sample:
     size: str = SIZE
     currency: str = "USD"
 
+    @property
+    def brought(self) -> dict[str, Any]:
+        """What it brings to a document, as each challenge does."""
+        return {"version": 1, "currency": self.currency, "initial_balance": self.size}
+
 
 @dataclass(frozen=True, slots=True)
 class RuleShown:
@@ -81,8 +86,7 @@ def sample_of(request: HttpRequest, phase: Phase | None = None) -> Sample:
 
 def compiled(document: Mapping[str, Any], sample: Sample = Sample()) -> Compiled:  # frozen
     """The document compiled for the sample account; raises RuleSetError."""
-    brought = {"version": 1, "currency": sample.currency, "initial_balance": sample.size}
-    return parse_rule_set({**document, **brought})
+    return parse_rule_set({**document, **sample.brought})
 
 
 def rules_shown(document: Mapping[str, Any], sample: Sample) -> list[RuleShown]:
@@ -132,12 +136,12 @@ def changes(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> list[
             compiled(before)
     except RuleSetError:
         return []
-    return list(differences(plans.whole_document(before or plans.blank_document()), plans.whole_document(after)))
+    return list(differences(plans.kept(before or plans.blank_document()), plans.kept(after)))
 
 
 def digest(document: Mapping[str, Any]) -> str:
-    """A short name of exactly this document."""
-    return sha256(dumps(document, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    """A short name of exactly what of this document is published."""
+    return sha256(dumps(plans.kept(document), sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def judged(phases: list[Phase]) -> dict[int, Judged]:

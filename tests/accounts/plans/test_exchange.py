@@ -43,6 +43,7 @@ def test_what_goes_out_comes_in_again(head: User) -> None:
         (("phases",), {}, "phases"),
         (("phases",), [5], "phases[0]"),
         (("phases", 0, "name"), "", "phases[0].name"),
+        (("phases", 0, "version"), "two", "phases[0].version"),
         (("phases", 0, "warnat"), [], "phases[0].warnat"),
         (("phases", 1, "rules", 0, "operator"), None, "phases[1].rules[0].operator"),
         (("phases", 0, "rules", 2), {"rule": "max_lots_per_position", "lots": "-3"}, "phases[0].rules[2].lots"),

@@ -130,6 +130,23 @@ def test_a_wrong_draft_cannot_be_published(head: Client) -> None:
     assert RuleSet.objects.filter(phase=phase()).count() == 1
 
 
+def test_what_each_challenge_brings_is_checked_in_a_draft_and_not_told_as_a_change(head: Client) -> None:
+    def saved(**brought: Any) -> dict[str, Any]:
+        text = json.dumps({**tightened("4"), **brought})
+        head.post("/plans/two-step/phase-1/edit/json/", {"json": text, "do": "save"})
+        return dict(head.get(REVIEW).context)
+
+    assert [path for path, _ in saved(version=0, currency="euro")["errors"]] == ["version", "currency"]
+    assert "currency" in head.get("/plans/two-step/phase-1/edit/").content.decode()
+    context = saved(version=7, currency="EUR", initial_balance="50000.00")
+    assert [one.title for one in context["changes"]] == ["Daily loss"]
+    data = shown(head)
+    assert head.post(REVIEW, data).status_code == 302
+    again = head.post(REVIEW, data, follow=True)
+    assert "published already, as version 2" in again.content.decode()
+    assert not {"version", "currency", "initial_balance"} & RuleSet.objects.get(phase=phase(), version=2).document.keys()
+
+
 def test_a_draft_is_thrown_away(head: Client) -> None:
     drafted(head)
     head.post("/plans/two-step/phase-1/edit/discard/")
