@@ -107,17 +107,17 @@ def _store(
             SymbolName.objects.bulk_create(
                 [SymbolName(server=held_server, raw=raw, base=base, author=actor) for raw, base in added.items()]
             )
+            detail = {  # the table has no revisions: what it said at any time is in these entries
+                "source": source,
+                "added": [f"{raw} = {base}" for raw, base in added.items()],
+                "changed": [f"{raw} = {base}, was {held[raw].base}" for raw, base in changed.items()],
+                "removed": [f"{raw}, was {held[raw].base}" for raw in removed],
+            }
             for raw, base in changed.items():
                 one = held[raw]
                 one.base, one.author = base, actor
                 one.save(update_fields=["base", "author", "updated_at"])
             SymbolName.objects.filter(server=held_server, raw__in=removed).delete()
-            detail = {
-                "source": source,
-                "added": added,
-                "changed": {raw: f"{held[raw].base}" for raw in changed},
-                "removed": removed,
-            }
             audit.record(actor, "symbol_names_changed", held_server.name, detail, request)
             servers.book_changed(held_server.name)
     return Changed(len(added), len(changed), len(removed), len(names) - len(added) - len(changed) - len(removed))

@@ -30,8 +30,15 @@ def test_names_are_added_changed_and_removed(officer: User, server: Server) -> N
     assert set_names(server, {"GOLD": "XAUUSD", "DAX": "DE40"}, officer) == Changed(0, 1, 0, 1)
     assert set_names(server, {"DAX": None}, officer) == Changed(0, 0, 1, 0)
     assert (table(server), table(other)) == ({"GOLD": "XAUUSD"}, {"GOLD": "XAUEUR"})
-    entry = AuditEntry.objects.filter(verb="symbol_names_changed").latest("pk")
-    assert (entry.actor, entry.target, entry.detail["removed"]) == (officer, "main", ["DAX"])
+    *_, changed, removed = AuditEntry.objects.filter(verb="symbol_names_changed").order_by("pk")
+    assert changed.detail["changed"] == ["DAX = DE40, was GER40"]
+    assert (removed.actor, removed.target, removed.detail["removed"]) == (officer, "main", ["DAX, was DE40"])
+
+
+def test_the_audit_log_says_of_every_name_what_it_was(officer: User, server: Server) -> None:
+    """Names of coins too that look like a secret's: nobody else remembers what a name stood for in a dispute."""
+    set_names(server, {"TOKENUSD": "BTCUSD"}, officer)
+    assert AuditEntry.objects.get(verb="symbol_names_changed").detail["added"] == ["TOKENUSD = BTCUSD"]
 
 
 def test_nothing_new_writes_nothing(officer: User, server: Server) -> None:

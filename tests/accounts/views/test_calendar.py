@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -102,6 +103,23 @@ def test_an_import_is_looked_at_first(signed_in: SignIn, officer: User) -> None:
     assert (made.source, made.author, made.added, made.changed) == ("week.csv", officer, 1, 1)
     again = client.post("/calendar/import/", sent, follow=True)
     assert b"no revision was made" in again.content
+
+
+def test_whatever_could_be_looked_at_can_be_taken_over(signed_in: SignIn) -> None:
+    """A browser sends the text back as the form says; percent by percent it would be more than a request may carry."""
+    client = signed_in("risk_officer")
+    text = HEAD + "".join(line(f"n{number}", number, title="Ставка " * 28) for number in range(4_500))
+    assert 1_500_000 < len(text.encode()) < 2_000_000
+    upload = SimpleUploadedFile("year.csv", text.encode(), "text/csv")
+    page = client.post("/calendar/import/", {"kind": "news", "file": upload, "do": "preview"}).content.decode()
+    form = page[page.index("<form", page.index('id="preview-title"')) :].partition(">")[0]
+    sent = {"kind": "news", "text": text.replace("\n", "\r\n"), "source": "year.csv", "do": "import"}
+    if "multipart/form-data" in form:
+        done = client.post("/calendar/import/", sent)
+    else:
+        done = client.post("/calendar/import/", urlencode(sent), content_type="application/x-www-form-urlencoded")
+    assert done.status_code == 302
+    assert NewsAnnouncement.objects.count() == 4_500
 
 
 @pytest.mark.parametrize(
