@@ -73,8 +73,10 @@ class Writer:
     def _run(self) -> None:
         due = time.monotonic() + self.every
         while not self._closing:
-            hurried = self._wake.wait(min(0.05, self.every))
-            self._wake.clear()
+            self._wake.wait(min(0.05, self.every))
+            hurried = self._wake.is_set()  # not what `wait` says: set after its time was up, it says no
+            if hurried:
+                self._wake.clear()
             if self.error is not None:
                 continue
             self._encode()
