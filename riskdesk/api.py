@@ -12,7 +12,7 @@ from ninja.errors import HttpError, Throttled, ValidationError
 
 from accounts.api import ROUTERS, Bearer, Sparingly, StrictJson
 from accounts.permissions import AccessRefused, access_was_refused, gate
-from accounts.refusals import Refusal
+from accounts.refusals import Complaint, Refusal
 from monitoring.engine.ruleset import RuleSetError
 from riskdesk.problems import problem
 
@@ -75,9 +75,11 @@ def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
 
 @api.exception_handler(ValidationError)
 def not_valid(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    """A body or a query that is not of its shape."""
+    """A body or a query that is not of its shape; where there is none at all, that is said."""
     errors = [(_path(one["loc"]), str(one["msg"])) for one in error.errors]
-    return problem(422, "; ".join(f"{path}: {message}" for path, message in errors)[:1000], errors)
+    if errors == [("", "Field required")]:
+        return problem(400, "The body is empty: send a JSON object.")
+    return problem(422, _sentence(errors), errors)
 
 
 @api.exception_handler(Throttled)
@@ -104,8 +106,12 @@ def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
 
 def _not_read(error: RuleSetError) -> HttpResponse:
     """A body that is no JSON object is a 400; one that repeats a key or names no number has it at its path: 422."""
-    said = "; ".join(f"{path}: {message}" if path else message for path, message in error.errors)
-    return problem(422 if any(path for path, _ in error.errors) else 400, said[:1000], error.errors)
+    return problem(422 if any(path for path, _ in error.errors) else 400, _sentence(error.errors), error.errors)
+
+
+def _sentence(errors: Iterable[Complaint]) -> str:
+    """Every complaint in one text; what concerns the whole has no path."""
+    return "; ".join(f"{path}: {message}" if path else message for path, message in errors)[:1000]
 
 
 def _path(loc: Iterable[Any]) -> str:

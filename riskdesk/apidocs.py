@@ -17,7 +17,7 @@ from accounts.permissions import access_api_docs, gate, may_give_tokens
 from riskdesk.api import api, http_error
 from riskdesk.problems import TITLES
 
-REFUSALS, CHANGES = (401, 403, 404, 422, 429), (400, 409, 413)  # of every call, and of those that change something
+REFUSALS, CHANGES = (401, 403, 404, 422, 429), (400, 409, 413, 415)  # of every call, and of those that change something
 METHODS = ("get", "post", "put", "patch", "delete")
 
 

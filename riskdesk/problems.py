@@ -12,7 +12,7 @@ from django.utils.decorators import sync_and_async_middleware
 from accounts.api.shapes import Problem
 from accounts.refusals import SHOWN, Complaint
 
-API = "/api/v1/"
+API, PAGE = "/api/", "/api/docs"  # the page of the API is for people
 JSON = "application/problem+json"
 TITLES = {
     400: "Bad request",
@@ -42,7 +42,7 @@ def problem(
 
 @sync_and_async_middleware
 def problems_of_the_api(get_response: Any) -> Any:
-    """Middleware: what was refused below /api/v1/ before or beside its calls, as a problem too."""
+    """Middleware: what was refused below /api/ before or beside its calls, as a problem too."""
     if iscoroutinefunction(get_response):
 
         async def later(request: HttpRequest) -> HttpResponseBase:
@@ -61,6 +61,7 @@ def _told(request: HttpRequest, answer: HttpResponseBase) -> HttpResponseBase:
     """The answer, its page replaced by a problem; its other headers (Allow) stay."""
     if (
         request.path.startswith(API)
+        and request.path != PAGE
         and answer.status_code >= 400
         and isinstance(answer, HttpResponse)
         and answer.headers.get("Content-Type") != JSON
