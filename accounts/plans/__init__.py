@@ -22,7 +22,7 @@ from accounts.plans.defaults import (
 )
 from accounts.plans.documents import PlanError, blank_document, check_document, kept, whole_document
 from accounts.plans.exchange import export_plan, import_plan
-from accounts.plans.versions import discard_draft, publish, save_draft
+from accounts.plans.versions import discard_draft, drafting, publish, save_draft
 
 __all__ = [
     "DEFAULT_PLAN",
@@ -36,6 +36,7 @@ __all__ = [
     "create_plan",
     "default_rule_set",
     "discard_draft",
+    "drafting",
     "ensure_default_plans",
     "export_plan",
     "import_plan",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import transaction
@@ -26,6 +27,7 @@ def publish(
 ) -> RuleSet:
     """Make the next version of the phase's rule set; running challenges keep theirs. Its `warnings` are the engine's.
 
+    A draft that says the same is done with; another one is somebody's unfinished work, and stays.
     PlanError: the document is wrong, nothing would change, no reason, or (`base_version`) somebody was quicker.
     """
     warnings = check_document(document)
@@ -43,7 +45,9 @@ def publish(
         if newest and newest.document == kept(document):
             raise PlanError(f"Nothing differs from version {version}.", conflict=True)
         made = add_version(held, version + 1, document, actor, reason.strip())
-        RuleSetDraft.objects.filter(phase=held).delete()
+        draft = RuleSetDraft.objects.filter(phase=held).first()
+        if draft is not None and kept(draft.document) == made.document:
+            draft.delete()
         detail = {"version": made.version, "before": version, "reason": made.reason, "warnings": warnings}
         audit.record(actor, "rule_set_published", target(held), detail, request)
         servers.book_changed()
@@ -77,6 +81,14 @@ def save_draft(
         if made:
             audit.record(actor, "draft_begun", target(phase), {"base_version": begun})
     return draft
+
+
+@contextmanager
+def drafting(phase: Phase) -> Iterator[None]:
+    """Meanwhile nobody else saves, publishes or throws away the phase's draft; what was read before may be old."""
+    with transaction.atomic():
+        Phase.objects.select_for_update().get(pk=phase.pk)
+        yield
 
 
 def discard_draft(phase: Phase, actor: User, *, request: HttpRequest | None = None) -> bool:

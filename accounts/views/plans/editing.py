@@ -6,7 +6,6 @@ from secrets import token_hex
 from typing import Any
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -43,17 +42,17 @@ def edit(request: HttpRequest, slug: str, phase: str) -> HttpResponse:
     sent = document_of(request.POST)
     wanted = request.POST.get("do", "save")
     document, anchor = act(sent, wanted, request.POST)
-    if conflict := _overtaken(request, found, deliberate=True):
-        context = edit_context(request, found, document) | _conflict(request, found, conflict)
-        return render(request, "accounts/plans/edit.html", context, status=CONFLICT)
     try:
-        draft = _save(request, found, document)
+        found, conflict = _keep(request, found, document, deliberate=True)
     except plans.PlanError as error:
         context = edit_context(request, found, document) | {"refused": error.errors}
         return render(request, "accounts/plans/edit.html", context, status=WRONG)
+    if conflict:
+        context = edit_context(request, found, document) | _conflict(request, found, conflict)
+        return render(request, "accounts/plans/edit.html", context, status=CONFLICT)
     if wanted == "review":
         return redirect("plan-review", slug=slug, phase=phase)
-    if draft is not None and wanted == "save":
+    if draft_of(found) is not None and wanted == "save":
         messages.success(request, "The draft is saved. It judges nobody until it is published.")
     return redirect(f"{reverse('plan-edit', args=[slug, phase])}{_kept_query(request)}{anchor}")
 
@@ -64,13 +63,11 @@ def check(request: HttpRequest, slug: str, phase: str) -> HttpResponse:
     """For htmx while somebody types: keep the draft; answer with what the engine says at each field and rule."""
     found = phase_of(slug, phase)
     document = document_of(request.POST)
-    conflict, refused = _overtaken(request, found), []
-    if not conflict:
-        try:
-            _save(request, found, document)
-        except plans.PlanError as error:
-            refused = error.errors
-    found = phase_of(slug, phase)
+    conflict, refused = "", []
+    try:
+        found, conflict = _keep(request, found, document)
+    except plans.PlanError as error:
+        refused = error.errors
     context = edit_context(request, found, document) | {"refused": refused, "live": True}
     if conflict:
         context |= _conflict(request, found, conflict)
@@ -89,10 +86,10 @@ def edit_json(request: HttpRequest, slug: str, phase: str) -> HttpResponse:
     document: Any = _work(found)
     try:
         document = load_document(text)
-        if conflict := _overtaken(request, found, deliberate=True):
+        found, conflict = _keep(request, found, document, deliberate=True)
+        if conflict:
             context = _json_context(request, found, document) | {"conflict": conflict}
             return render(request, "accounts/plans/json.html", context, status=CONFLICT)
-        _save(request, found, document)
     except (plans.PlanError, RuleSetError) as error:
         refused = error.errors
     if refused:
@@ -170,6 +167,19 @@ def _work(phase: Phase) -> Document:
     return dict(newest.document) if newest else plans.blank_document()
 
 
+def _keep(request: HttpRequest, phase: Phase, document: Document, *, deliberate: bool = False) -> tuple[Phase, str]:
+    """Keep it as the draft unless somebody changed that; the phase as it is then, and who did (empty: nobody).
+
+    Of pages that send at the same time one comes after the other, and is told.
+    """
+    with plans.drafting(phase):
+        held = phase_of(phase.plan.slug, phase.slug)
+        conflict = _overtaken(request, held, deliberate=deliberate)
+        if not conflict and (saved := _save(request, held, document)) is not None:
+            held.draft = saved  # not what comes after it: the page's stamp is of what it sent
+    return held, conflict
+
+
 def _save(request: HttpRequest, phase: Phase, document: Document) -> RuleSetDraft | None:
     """Keep it as the draft; None: it says what the newest version says, and nobody works on another."""
     assert isinstance(request.user, User)
@@ -182,10 +192,9 @@ def _save(request: HttpRequest, phase: Phase, document: Document) -> RuleSetDraf
         return draft
     seen = request.POST.get("base", "")  # the version that the page was shown with: it may be overtaken since
     begun = int(seen) if draft is None and seen.isdecimal() and len(seen) < 9 else None
-    with transaction.atomic():  # at once: what this page sends next may be on its way already
-        saved = plans.save_draft(phase, document, request.user, base_version=begun)
-        request.session[_SAVED_BY.format(phase.pk)] = [request.POST.get("tab", ""), saved.updated_at.isoformat()]
-        request.session.save()
+    saved = plans.save_draft(phase, document, request.user, base_version=begun)
+    request.session[_SAVED_BY.format(phase.pk)] = [request.POST.get("tab", ""), saved.updated_at.isoformat()]
+    request.session.save()  # at once: what this page sends next may be on its way already
     return saved
 
 

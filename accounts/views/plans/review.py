@@ -34,9 +34,16 @@ def review(request: HttpRequest, slug: str, phase: str) -> HttpResponse:
 @require_POST
 @gate(access_change_plans)
 def discard(request: HttpRequest, slug: str, phase: str) -> HttpResponse:
-    """Throw the draft away."""
+    """Throw the draft away, unless somebody else has saved it since the page was shown."""
     found = phase_of(slug, phase)
     assert isinstance(request.user, User)
+    draft, seen = draft_of(found), request.POST.get("stamp")
+    if draft and draft.author != request.user and seen not in {None, draft.updated_at.isoformat()}:
+        said = (
+            f"{by_whom(draft.author)} changed the draft after you opened the page: it is not thrown away. Look at it."
+        )
+        messages.error(request, said)
+        return redirect("plan-edit", slug=slug, phase=phase)
     gone = plans.discard_draft(found, request.user, request=request)
     messages.success(request, "The draft is thrown away." if gone else "There was no draft.")
     return redirect("plan", slug=slug)
@@ -48,21 +55,23 @@ def rebase(request: HttpRequest, slug: str, phase: str) -> HttpResponse:
     """Go on with the draft from the version that was published meanwhile."""
     found = phase_of(slug, phase)
     assert isinstance(request.user, User)
-    draft, newest = draft_of(found), newest_of(found)
+    with plans.drafting(found):
+        found = phase_of(slug, phase)
+        draft, newest = draft_of(found), newest_of(found)
+        if draft is not None and newest is not None:
+            plans.save_draft(found, draft.document, request.user, base_version=newest.version)
     if draft is not None and newest is not None:
-        plans.save_draft(found, draft.document, request.user, base_version=newest.version)
         messages.success(request, f"The draft now follows version {newest.version}: look at what it changes about it.")
     return redirect("plan-review", slug=slug, phase=phase)
 
 
 def _publish(request: HttpRequest, phase: Phase) -> HttpResponse:
     assert isinstance(request.user, User)
-    draft, newest, form = draft_of(phase), newest_of(phase), ReasonForm(request.POST)
+    draft, form = draft_of(phase), ReasonForm(request.POST)
     seen, base = request.POST.get("digest", ""), request.POST.get("base", "")
     slug = phase.plan.slug
-    if newest is not None and seen == digest(newest.document) and base == str(newest.version - 1):
-        messages.info(request, f"This is published already, as version {newest.version}.")  # the form was sent twice
-        return redirect("plan-version", slug=slug, phase=phase.slug, number=newest.version)
+    if done := _sent_before(request, phase, seen, base):
+        return done
     if draft is None:
         messages.error(request, "There is no draft any more: it was published or thrown away meanwhile.")
         return redirect("plan", slug=slug)
@@ -77,11 +86,22 @@ def _publish(request: HttpRequest, phase: Phase) -> HttpResponse:
             base_version=int(base) if base.isdecimal() else draft.base_version, request=request,
         )  # fmt: skip
     except plans.PlanError as error:
+        if error.conflict and (done := _sent_before(request, phase, seen, base)):
+            return done
         said = "; ".join(f"{path}: {text}" if path else text for path, text in error.errors)
         status = CONFLICT if error.conflict else WRONG
         return render(request, "accounts/plans/review.html", _context(phase, form, said), status=status)
     messages.success(request, f"Version {made.version} is published: challenges that start now get it.")
     return redirect("plan-version", slug=slug, phase=phase.slug, number=made.version)
+
+
+def _sent_before(request: HttpRequest, phase: Phase, seen: str, base: str) -> HttpResponse | None:
+    """To the version that this very form has published already: it was sent twice. None: it has not."""
+    newest = newest_of(phase)
+    if newest is None or seen != digest(newest.document) or base != str(newest.version - 1):
+        return None
+    messages.info(request, f"This is published already, as version {newest.version}.")
+    return redirect("plan-version", slug=phase.plan.slug, phase=phase.slug, number=newest.version)
 
 
 def _context(phase: Phase, form: ReasonForm, refused: str = "") -> dict[str, Any]:

@@ -125,6 +125,17 @@ def test_a_draft_may_be_wrong_and_goes_with_the_publication(head: User) -> None:
     assert not RuleSetDraft.objects.exists()
 
 
+def test_somebody_elses_draft_outlives_a_publication_that_is_not_its_own(head: User) -> None:
+    phase = phase_of()
+    other = User.objects.create_user("second_head", role=Role.HEAD_OF_RISK)
+    plans.save_draft(phase, a_document("7"), other)
+    plans.publish(phase, a_document("8"), head, "by the API")
+    draft = RuleSetDraft.objects.get()
+    assert (draft.author, draft.base_version, draft.document) == (other, 1, a_document("7"))
+    plans.publish(phase, a_document("7"), head, "the same by another way")
+    assert not RuleSetDraft.objects.exists()
+
+
 @pytest.mark.parametrize("document", [["a list"], {"rules": "\0"}, {"a": float("inf")}, None])
 def test_a_draft_that_cannot_be_stored_is_refused(head: User, document: Any) -> None:
     with pytest.raises(PlanError):

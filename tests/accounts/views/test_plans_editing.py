@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from html import unescape
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
@@ -278,6 +281,31 @@ def opened(head: Client) -> dict[str, str]:
     """A window with the editor: what its hidden fields say."""
     context = head.get(EDIT).context
     return {"stamp": context["stamp"], "tab": context["tab"]}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", [EDIT, CHECK])
+def test_of_two_who_save_at_the_same_time_one_is_told(head: Client, path: str) -> None:
+    other = User.objects.create_user("second_head", role="head_of_risk")
+    plans.save_draft(phase(), document(), other)
+    second, barrier = Client(), Barrier(2)
+    second.force_login(other, backend="django.contrib.auth.backends.ModelBackend")
+    seen = {key: head.get(EDIT).context[key] for key in ("stamp", "base")}
+
+    def send(one: tuple[Client, str]) -> bool:
+        try:
+            barrier.wait(10)
+            return (
+                "Not saved"
+                in one[0].post(path, sent(document(), rules_0_amount_percent=one[1], **seen)).content.decode()
+            )
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        told = list(pool.map(send, ((head, "3"), (second, "4"))))
+    assert sorted(told) == [False, True]
+    assert RuleSetDraft.objects.get().document["rules"][0]["amount"]["percent"] == ("4" if told[0] else "3")
 
 
 def test_a_second_window_of_the_same_person_overwrites_nothing_unseen(head: Client) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from datetime import UTC, datetime
 from decimal import Decimal
+from threading import Barrier
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from accounts import challenges, plans, presets
@@ -51,6 +54,13 @@ def shown(client: Client) -> dict[str, str]:
     return {"base": str(context["base"]), "digest": context["digest"], "reason": "Losses were too high."}
 
 
+def signed_in_too(client: Client) -> Client:
+    """A second client of the same session."""
+    again = Client()
+    again.cookies = client.cookies
+    return again
+
+
 def start(name: str) -> Challenge:
     server, _ = Server.objects.get_or_create(name="sim", defaults={"kind": "simulator"})
     return challenges.adopt(
@@ -87,6 +97,23 @@ def test_sent_twice_it_is_published_once(head: Client) -> None:
     assert RuleSet.objects.filter(phase=phase()).count() == 2
 
 
+@pytest.mark.django_db(transaction=True)
+def test_sent_twice_at_once_it_is_published_once_and_both_are_told(head: Client) -> None:
+    data, barrier = drafted(head), Barrier(2)
+
+    def send(client: Client) -> str:
+        try:
+            barrier.wait(10)
+            return client.post(REVIEW, data).headers.get("Location", "")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        went = list(pool.map(send, (head, signed_in_too(head))))
+    assert went == ["/plans/two-step/versions/phase-1/2/"] * 2
+    assert RuleSet.objects.filter(phase=phase()).count() == 2
+
+
 def test_without_a_reason_nothing_is_published(head: Client) -> None:
     answer = head.post(REVIEW, {**drafted(head), "reason": " "})
     assert answer.status_code == 422
@@ -101,7 +128,7 @@ def test_a_version_published_meanwhile_is_noticed_with_what_it_changed(head: Cli
     theirs["rules"][1]["amount"]["percent"] = "8"
     kept = RuleSetDraft.objects.get().document
     plans.publish(phase(), theirs, other, "A tighter maximum loss.")
-    plans.save_draft(phase(), kept, User.objects.get(username="head_of_risk"), base_version=1)
+    assert RuleSetDraft.objects.get().document == kept
     answer = head.post(REVIEW, data)
     assert answer.status_code == 409
     page = answer.content.decode()
@@ -130,6 +157,18 @@ def test_a_wrong_draft_cannot_be_published(head: Client) -> None:
     assert RuleSet.objects.filter(phase=phase()).count() == 1
 
 
+def test_a_draft_that_somebody_else_changed_is_not_thrown_away_unseen(head: Client) -> None:
+    drafted(head)
+    stamp = head.get(EDIT).context["stamp"]
+    other = User.objects.create_user("second_head", role="head_of_risk")
+    plans.save_draft(phase(), tightened("3"), other)
+    answer = head.post("/plans/two-step/phase-1/edit/discard/", {"stamp": stamp}, follow=True)
+    assert "second_head changed the draft" in answer.content.decode()
+    assert RuleSetDraft.objects.get().author == other
+    head.post("/plans/two-step/phase-1/edit/discard/", {"stamp": head.get(EDIT).context["stamp"]})
+    assert not RuleSetDraft.objects.exists()
+
+
 def test_what_each_challenge_brings_is_checked_in_a_draft_and_not_told_as_a_change(head: Client) -> None:
     def saved(**brought: Any) -> dict[str, Any]:
         text = json.dumps({**tightened("4"), **brought})
@@ -144,7 +183,9 @@ def test_what_each_challenge_brings_is_checked_in_a_draft_and_not_told_as_a_chan
     assert head.post(REVIEW, data).status_code == 302
     again = head.post(REVIEW, data, follow=True)
     assert "published already, as version 2" in again.content.decode()
-    assert not {"version", "currency", "initial_balance"} & RuleSet.objects.get(phase=phase(), version=2).document.keys()
+    assert (
+        not {"version", "currency", "initial_balance"} & RuleSet.objects.get(phase=phase(), version=2).document.keys()
+    )
 
 
 def test_a_draft_is_thrown_away(head: Client) -> None:
