@@ -80,6 +80,8 @@ class Comparison:
         if isinstance(line, BadLine):
             if len(self.bad) < BAD_KEPT:
                 self.bad.append((line.place, f"{line.refusal.reason}: {line.refusal.detail}"))
+            for side in (self.a, self.b):
+                line.doubt(side.player.snapshot)
             return
         self.lines += 1
         if isinstance(line, Envelope | Resync | Watch):

@@ -15,7 +15,9 @@ import msgspec
 
 from monitoring.engine import tape
 from monitoring.engine.messages import AccountNotice, AccountUpdate, Clock, Envelope, Instant, Link, Market, Resync
+from monitoring.engine.rules import refuse
 from monitoring.engine.ruleset import zones
+from monitoring.engine.snapshot import Snapshot
 from monitoring.engine.tape import Header, Line
 from monitoring.live.recording.blocks import Lines
 from monitoring.upstream.base import Refusal
@@ -36,6 +38,12 @@ class BadLine:
     refusal: Refusal
     at: datetime | None
     recorded: bool  # a damaged line of a recording: no frame that the monitor has seen
+
+    def doubt(self, snapshot: Snapshot) -> None:
+        """Leave its account in doubt, as a refused frame does live."""
+        account = snapshot.accounts.get(self.refusal.account_id or "")
+        if self.at is not None and not self.recorded:
+            refuse(snapshot, account, self.refusal.reason, self.refusal.detail, self.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +106,10 @@ class Frames:
             name = f"{file.path.name} line" if file is not None and len(self._files) > 1 else "line"
             behind = self._line
             for number, raw in enumerate(source, self._before + 1):
-                if file is not None and file.recorded and file.position != self._begin:
-                    self._begin, self._before = file.position, number - 1
+                if file is not None and file.recorded:
+                    self._recorded = True  # its first line says so as well, unless that is damaged
+                    if file.position != self._begin:
+                        self._begin, self._before = file.position, number - 1
                 if number <= behind or not (line := raw.strip()):
                     continue
                 self._line = number

@@ -6,7 +6,7 @@ Any gzip tool reads such a file. What a crash cut off costs its own member at mo
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,8 +26,7 @@ def member(data: bytes, level: int) -> bytes:
     deflate = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
     body = deflate.compress(data) + deflate.flush()
     length = len(HEAD) + LENGTH + len(body) + 8
-    tail = (zlib.crc32(data)).to_bytes(4, "little") + (len(data) & 0xFFFFFFFF).to_bytes(4, "little")
-    return HEAD + length.to_bytes(LENGTH, "little") + body + tail
+    return HEAD + length.to_bytes(LENGTH, "little") + body + tail_of(zlib.crc32(data), len(data))
 
 
 class Lines:
@@ -119,8 +118,8 @@ class Lines:
             following = buffer.find(HEAD, 1)
             whole = FULL_HEAD < length <= len(buffer) and not 0 < following < length
             end = length if whole else following if following > 0 else len(buffer)
-            yield from inflated(buffer[FULL_HEAD:end])
-            if not whole:
+            sound = yield from inflated(buffer[FULL_HEAD:end])
+            if not (whole and sound):
                 yield None
             self.position += end
             buffer = buffer[end:] or file.read(PIECE)
@@ -133,14 +132,24 @@ class Lines:
         return kept + more if more else b""
 
 
-def inflated(body: bytes) -> Iterator[bytes]:
-    """The text of a raw deflate body, as far as it goes, in bounded pieces."""
-    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-    while body and not inflate.eof:
-        step, body = body[:STEP], body[STEP:]
-        try:
-            yield inflate.decompress(step, TEXT)
-            while inflate.unconsumed_tail:
-                yield inflate.decompress(inflate.unconsumed_tail, TEXT)
-        except zlib.error:
-            return
+def inflated(rest: bytes) -> Generator[bytes, None, bool]:
+    """The text of a member behind its head, as far as it goes, in bounded pieces; whether all of it is what was packed.
+
+    What a damaged member says is given all the same: only behind its text can it be known for damaged.
+    """
+    inflate, crc, size = zlib.decompressobj(-zlib.MAX_WBITS), 0, 0
+    for begin in range(0, len(rest), STEP):
+        step = rest[begin : begin + STEP]
+        while step and not inflate.eof:
+            try:
+                piece = inflate.decompress(step, TEXT)
+            except zlib.error:
+                return False
+            crc, size, step = zlib.crc32(piece, crc), size + len(piece), inflate.unconsumed_tail
+            yield piece
+    return inflate.eof and rest[-8:] == tail_of(crc, size)
+
+
+def tail_of(crc: int, size: int) -> bytes:
+    """How a member ends whose text has this checksum and size."""
+    return crc.to_bytes(4, "little") + (size & 0xFFFFFFFF).to_bytes(4, "little")

@@ -18,7 +18,7 @@ from accounts.models import Server
 from monitoring.engine.events import Event, EventKind, Reading
 from monitoring.engine.messages import AccountUpdate, Holiday, Market, NewsEvent
 from monitoring.engine.money import money_text
-from monitoring.engine.rules import readings, refuse
+from monitoring.engine.rules import readings
 from monitoring.engine.ruleset import RuleSet, RuleSetError, load_document, parse_rule_set
 from monitoring.engine.tape import Player, RecordingError
 from monitoring.lab.frames import BadLine, Frames
@@ -168,10 +168,8 @@ def _readings(player: Player, update: AccountUpdate) -> Iterator[str]:
 
 
 def _refused(player: Player, bad: BadLine, version: int | None) -> str:
-    refusal, snapshot = bad.refusal, player.snapshot
-    account = snapshot.accounts.get(refusal.account_id or "")
-    if bad.at is not None and not bad.recorded:
-        refuse(snapshot, account, refusal.reason, refusal.detail, bad.at)
+    refusal = bad.refusal
+    bad.doubt(player.snapshot)
     line = _line(bad.at, refusal.account_id, EventKind.REFUSED.value)
     reason = f"{bad.place}: {refusal.reason}: {refusal.detail}"
     return _text(line | {"reason": reason, "rule_set_version": version})

@@ -18,6 +18,7 @@ from monitoring.engine.messages import Clock
 from monitoring.engine.ruleset import parse_rule_set
 from monitoring.engine.snapshot import Snapshot
 from monitoring.engine.tape import Gap, Header, Unwatch, Watch, decode
+from monitoring.lab.frames import Frames
 from monitoring.live.recording import Recording
 from monitoring.live.recording.blocks import HEAD, Lines, member
 from monitoring.live.recording.files import delete_older, file_of, recorded_days
@@ -188,6 +189,35 @@ def test_a_torn_tail_is_read_as_far_as_it_goes(tmp_path: Path, cut: int) -> None
     path = tmp_path / "main-2026-06-10.jsonl.gz"
     path.write_bytes(member(b'{"a":1}\n{"b":2}\n', 3) + member(b'{"c":3}\n' * 50, 3)[:-cut])
     assert list(Lines(path))[:2] == [b'{"a":1}', b'{"b":2}']
+
+
+def test_no_damage_to_a_file_goes_unsaid(tmp_path: Path) -> None:
+    path = tmp_path / "main-2026-06-10.jsonl.gz"
+    first, second = member(b'{"equity":95000.01}\n' * 3, 3), member(b'{"equity":100000.0}\n' * 3, 3)
+    path.write_bytes(first + second)
+    sound = list(Lines(path))
+    for place in range(len(HEAD), len(first)):
+        for bit in range(8):
+            spoilt = bytearray(first + second)
+            spoilt[place] ^= 1 << bit
+            path.write_bytes(spoilt)
+            lines = Lines(path)
+            assert list(lines) == sound or lines.torn, (place, bit)
+
+
+def test_a_recording_whose_head_is_damaged_is_still_one(tmp_path: Path) -> None:
+    path = tmp_path / "main-2026-06-10.jsonl.gz"
+    live = Live(tmp_path / "lived")
+    live.watch("acc_1", RULES)
+    (lived,) = live.files()
+    kept = [line for line in Lines(lived) if b'"watch"' in line]
+    spoilt = bytearray(member(b'{"type":"recording","ts":"2026-06-10T00:00:00Z"}\n', 3))
+    spoilt[-12] ^= 255
+    path.write_bytes(spoilt + member(kept[0] + b"\n", 3))
+    frames = Frames.of([path])
+    found = list(frames)
+    assert isinstance(found[-1], Watch)
+    assert (frames.torn, frames.bad) == (1, len(found) - 1)
 
 
 def test_a_kill_costs_a_second_at_most(tmp_path: Path) -> None:
