@@ -18,6 +18,7 @@ COUNTED = {
     EventKind.BREACHED: "breached",
     EventKind.VIOLATED: "violated",
 }
+LOSS = frozenset({"daily_loss", "max_loss"})
 LISTED = frozenset({EventKind.WARNED, EventKind.BREACHED, EventKind.VIOLATED, EventKind.TARGET_REACHED})
 
 
@@ -28,6 +29,7 @@ class Outcome:
         "balance",
         "breach",
         "counts",
+        "credit",
         "digits",
         "dirty",
         "events",
@@ -54,15 +56,14 @@ class Outcome:
         self.room_rule = ""
         self.digits = 2
         self.state = "unknown"
-        # What spares most updates the exact question: no room is less while equity stays above `floor`, the balance is
-        # the same and no new peak may have lifted the floor.
-        self.floor, self.peak, self.balance, self.dirty = -inf, -inf, 0.0, True
+        # What spares most updates the exact question: no room is less while equity stays above `floor`, balance and
+        # credit are the same and no new peak may have lifted the floor.
+        self.floor, self.peak, self.dirty = -inf, -inf, True
+        self.balance, self.credit = 0.0, 0.0
 
     def note(self, event: Event) -> None:
         """Take an event."""
         self.forget()
-        if event.event is EventKind.DAY_STARTED:
-            self.peak = -inf  # marks of the day begin anew
         counted = COUNTED.get(event.event)
         if counted is not None:
             self.counts[counted] += 1
@@ -76,15 +77,20 @@ class Outcome:
             self.target = event.at
         if event.event in LISTED and len(self.events) < KEPT:
             self.events.append((event.at, event.event.value, event.rule or ""))
+        if event.rule in LOSS and event.room is not None:  # also at a reset or a REST reading, without an update
+            self.digits = event.digits
+            self._see(event.room, event.at, event.rule)
 
     def forget(self) -> None:
-        """Something may have moved a limit: the next update is asked exactly, a new peak as well."""
-        self.dirty, self.floor = True, inf
+        """Something may have moved a limit or a mark: the next update is asked exactly, a new peak as well."""
+        self.dirty, self.floor, self.peak = True, inf, -inf
 
     def measure(self, account: Account, update: AccountUpdate) -> None:
         """Take an update that was just applied: is some loss rule's room less than ever?"""
         figures = update.data
         equity = figures.equity
+        if figures.credit != self.credit:
+            self.forget()
         if equity >= self.peak:
             self.peak, self.dirty = equity, True
             if equity > self.floor and figures.balance == self.balance and self.room is not None:
@@ -92,7 +98,7 @@ class Outcome:
         if not self.dirty and equity > self.floor and figures.balance == self.balance:
             return
         self.dirty = False
-        self.balance = figures.balance
+        self.balance, self.credit = figures.balance, figures.credit
         scale = 10**account.rule_set.digits
         self.digits = account.rule_set.digits
         least: int | None = None
@@ -100,10 +106,13 @@ class Outcome:
             room = level.measured - level.floor
             if least is None or room < least:
                 least = room
-            if self.room is None or room < self.room:
-                self.room, self.room_at, self.room_rule = room, update.ts, level.rule.rule
+            self._see(room, update.ts, level.rule.rule)
         if least is not None and self.room is not None:
             self.floor = equity - (least - self.room) / scale
+
+    def _see(self, room: int, at: datetime, rule: str) -> None:
+        if self.room is None or room < self.room:
+            self.room, self.room_at, self.room_rule = room, at, rule
 
     def finish(self, state: AccountState | None) -> None:
         """Take the state at the end."""

@@ -73,20 +73,20 @@ def amount(text: str | None) -> str:
     return "—" if text is None else f"{Decimal(text):,}".replace("-", "\N{MINUS SIGN}")
 
 
-def csv_rows(rows: Iterable[Row]) -> Iterator[tuple[str, ...]]:
-    """The lines below HEAD."""
+def csv_rows(rows: Iterable[Row]) -> Iterator[tuple[str | Decimal, ...]]:
+    """The lines below HEAD; amounts as figures."""
     for row in rows:
         yield (row["account"], "yes" if row["differs"] else "no", *_cells(row["a"]), *_cells(row["b"]))
 
 
-def _cells(side: Row) -> tuple[str, ...]:
-    breach = side["breach"] or {}
+def _cells(side: Row) -> tuple[str | Decimal, ...]:
+    breach, room = side["breach"] or {}, side["room"]
     cells = (
         side["warned"], side["first_warned"], side["violated"], side["breached"], breach.get("at"), breach.get("rule"),
-        breach.get("consequence"), breach.get("reason"), side["room"], side["room_at"], side["room_rule"],
+        breach.get("consequence"), breach.get("reason"), room and Decimal(room), side["room_at"], side["room_rule"],
         side["target"], side["state"],
     )  # fmt: skip
-    return tuple("" if cell is None else str(cell) for cell in cells)
+    return tuple("" if cell is None else cell if isinstance(cell, Decimal) else str(cell) for cell in cells)
 
 
 def _shown(row: Row, show: str) -> bool:

@@ -123,6 +123,44 @@ def test_the_least_room_follows_a_new_day() -> None:
     assert (found["a"]["room"], found["b"]["room"]) == ("2100.00", "1100.00")
 
 
+def test_a_refused_frame_leaves_doubt_as_it_does_in_replay() -> None:
+    stop = parse_rule_set(document(DAILY, {"rule": "stop_loss_required", "within_seconds": 5, "consequence": "flag"}))
+    at = "2026-06-10T00:00:0{}Z"
+    position = {"id": "p1", "symbol": "EURUSD", "type": "BUY", "volume": 1.0, "open_time": at.format(2)}
+    opened = {"type": "position_open", "account_id": "acc_1", "ts": at.format(2), "seq": 2, "data": position}
+    spoilt = update(3, 100_000).replace(b'"equity": 100000', b'"equity": "much"')
+    frames = [
+        update(1, 100_000),
+        json.dumps(opened).encode(),
+        spoilt,
+        b'{"type": "clock", "ts": "2026-06-10T00:00:09Z"}',
+    ]
+    assert "violated" not in {json.loads(line)["event"] for line in replay(frames, stop)}
+    assert run(frames, stop, FIVE)["accounts"][0]["a"]["violated"] == 0
+    without = [frame for frame in frames if frame is not spoilt]
+    assert "violated" in {json.loads(line)["event"] for line in replay(without, stop)}
+
+
+def test_a_breach_at_a_reset_or_a_reading_has_its_room() -> None:
+    reset = parse_rule_set(document(DAILY, reset={"time": "00:00", "zone": "UTC"}))
+    night = [update(86_390, 104_000, balance=110_000), b'{"type": "clock", "ts": "2026-06-11T00:00:01Z"}']
+    (row,) = run(night, reset, FIVE)["accounts"]
+    assert (row["a"]["breach"]["at"], row["a"]["room"]) == ("2026-06-11T00:00:00.000Z", "-1000.00")
+    reading = {"type": "resync", "account_id": "acc_1", "ts": "2026-06-10T00:00:02Z", "seq": 2, "positions": [],
+               "data": {"balance": 100_000.0, "equity": 94_000.0}}  # fmt: skip
+    (row,) = run([update(1, 100_000), json.dumps(reading).encode()], FIVE, FOUR)["accounts"]
+    assert (row["a"]["breached"], row["a"]["room"], row["a"]["room_at"]) == (1, "-1000.00", "2026-06-10T00:00:02.000Z")
+
+
+def test_the_least_room_is_that_of_risk_equity() -> None:
+    def with_credit(second: int, equity: float, credit: float) -> bytes:
+        frame = json.loads(update(second, equity))
+        return json.dumps({**frame, "data": frame["data"] | {"credit": credit}}).encode()
+
+    frames = [with_credit(1, 98_000, 0), with_credit(2, 98_500, 1_000), with_credit(3, 100_000, 1_000)]
+    assert run(frames, FIVE, FOUR)["accounts"][0]["a"]["room"] == "2500.00"
+
+
 @settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(88_000, 112_000), st.sampled_from([100_000, 99_000, 101_500])), min_size=1),
@@ -136,7 +174,7 @@ def test_the_least_room_is_that_of_every_reading(
     lines = [update(number * step % 500_000 + number, e, balance=b) for number, (e, b) in enumerate(figures, 1)]
     lines.sort(key=lambda line: json.loads(line)["ts"])
     frames = [json.dumps({**json.loads(line), "seq": number}).encode() for number, line in enumerate(lines, 1)]
-    readings = [json.loads(line) for line in replay(frames, rule_set, with_readings=True)]
-    rooms = [float(line["room"]) for line in readings if line["event"] == "reading"]
+    told = [json.loads(line) for line in replay(frames, rule_set, with_readings=True)]
+    rooms = [float(line["room"]) for line in told if line["room"] is not None]
     found = run(frames, rule_set, rule_set)["accounts"][0]["a"]["room"]
     assert float(found) == min(rooms)

@@ -315,6 +315,7 @@ def test_the_result_is_filtered_sorted_and_exported(officer: Client) -> None:
     assert html.index("acc_8") < html.index("acc_1")
     rows = list(csv.DictReader(StringIO(b"".join(officer.get(f"{page}?format=csv&show=both")).decode())))
     assert {row["breached_a"] for row in rows} == {"1"}
+    assert rows[-1]["least_room_a"] == "-600.00"  # a figure, not a text that looks like one
     answer = officer.get(f"{page}?format=json")
     assert answer.json()["differing"] == run.result["differing"]  # type: ignore[index]
     assert len(answer.json()["accounts"]) == 8
