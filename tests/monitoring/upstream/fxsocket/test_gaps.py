@@ -93,7 +93,7 @@ async def test_what_cannot_be_filled_is_judged_as_it_stands(
         answer(upstream, frames, complete=how != "gone", status=404 if how == "no such call" else 200)
     async with watching(upstream) as desk:
         await upstream.send(lower(13))
-        await aeventually(lambda: desk.follows("acc_1") == 13, within=3, what="let go after its time")
+        await aeventually(lambda: desk.follows("acc_1") == 13, what="let go after its time")
         assert "breached" in desk.events
         assert desk.snapshot.counts.gaps == 1
         await upstream.send(lower(14))
@@ -114,30 +114,30 @@ async def test_two_holes_are_filled_one_after_the_other(upstream: FakeUpstream) 
         assert desk.feed.health.gaps == 2
 
 
-async def test_a_withdrawal_that_came_is_judged_before_the_reading_that_overtook_it(
-    upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(gaps, "HOLD_S", 0.5)
+async def test_a_withdrawal_that_came_is_judged_before_the_reading_that_overtook_it(upstream: FakeUpstream) -> None:
     upstream.hold[EVENTS] = asyncio.Event()
+    answer(upstream, [], status=404)
     async with watching(upstream) as desk:
         desk.feed.request_resync("acc_1")
         await aeventually(lambda: upstream.asked(EVENTS) == 1, what="the reading is ahead and waits")
         await upstream.send(withdrawal(12))
         await upstream.send(lower(13))
-        await aeventually(lambda: desk.follows("acc_1") == 13, what="all pass after their time")
+        await aeventually(lambda: desk.feed.health.frames == 3, what="they wait as well")
+        upstream.hold[EVENTS].set()
+        await aeventually(lambda: desk.follows("acc_1") == 13, what="all pass, the upstream cannot say")
         assert numbers(desk)[-2:] == [12, 13]
         assert "breached" not in desk.events
 
 
-async def test_an_upstream_that_cannot_say_holds_nothing_up_twice(
-    upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(gaps, "HOLD_S", 0.3)
+async def test_an_upstream_that_cannot_say_holds_nothing_up_twice(upstream: FakeUpstream) -> None:
     upstream.hold[EVENTS] = asyncio.Event()
+    answer(upstream, [], status=404)
     async with watching(upstream) as desk:
         for seq in (13, 15, 17):
             await upstream.send(lower(seq))
-        await aeventually(lambda: desk.follows("acc_1") == 17, what="all pass after their time")
+        await aeventually(lambda: desk.feed.health.frames == 4, what="all of them wait")
+        upstream.hold[EVENTS].set()
+        await aeventually(lambda: desk.follows("acc_1") == 17, what="all pass, the upstream cannot say")
         assert upstream.asked(EVENTS) == 1
 
 
