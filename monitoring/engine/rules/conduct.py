@@ -59,8 +59,8 @@ def judge_symbols(account: Account, at: datetime) -> Told:
     told = Told([], [])
     for rule, memory in zip(account.rule_set.others, account.state.others, strict=True):
         if isinstance(rule, Symbols) and not sleeps(account, rule):
-            kept = {symbol for symbol in {held.symbol for held in account.positions.values()}
-                    if not _wrong(account, rule, symbol, at, told)}  # fmt: skip
+            symbols = dict.fromkeys(held.symbol for held in account.positions.values())  # in their order, each once
+            kept = {symbol for symbol in symbols if not _wrong(account, rule, symbol, at, told)}
             for ident, held in account.positions.items():
                 if held.symbol not in kept:
                     _judge_symbol(account, rule, memory, ident, held.symbol, at, told)

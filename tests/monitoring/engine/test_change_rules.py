@@ -170,6 +170,16 @@ def test_new_limits_on_what_is_open_are_judged_by_what_is_open() -> None:
     assert change(desk, deny, NUMBER | {"positions": 1}, version=5) == [], "what was told stays told"
 
 
+def test_names_that_a_new_rule_cannot_judge_are_told_in_the_order_of_the_positions() -> None:
+    """Any other order would differ from one run of `replay` to the next."""
+    names = ["ZORK", "QUAT", "FOO", "BARX", "WIBBLE", "LOL", "PLUGH", "XYZZY"]
+    desk = running(DAILY)
+    for name in names:
+        open_position(desk, f"p_{name}", symbol=name)
+    events = change_rules(desk.snapshot, "acc_1", rules(DAILY, {"rule": "symbols", "allow": ["EURUSD"]}), desk.now)
+    assert [event.key.split(":")[-1] for event in events] == names
+
+
 def test_a_new_stop_rule_looks_at_what_is_open_and_an_old_one_never_twice() -> None:
     desk = running(DAILY)
     open_position(desk, "p1", sl=1.05)
