@@ -33,9 +33,9 @@ def move(request: HttpRequest, slug: str, phase: str) -> HttpResponse:
     if found is None:
         raise Http404(f"There is no phase {phase} of a plan {slug}.")
     asked = asked_of(request, slug, phase) if "target" in request.GET else None
-    complaint = _complaint(request, asked)
-    context = _context(request, found, None if complaint else asked, MoveForm()) | {"complaint": complaint}
-    return render(request, "monitoring/plans/move.html", context, status=WRONG if complaint else 200)
+    if complaint := _complaint(request, asked):
+        return _not_understood(request, found, complaint)
+    return render(request, "monitoring/plans/move.html", _context(request, found, asked, MoveForm()))
 
 
 def _move(request: HttpRequest, asked: Asked) -> HttpResponse:
@@ -43,6 +43,8 @@ def _move(request: HttpRequest, asked: Asked) -> HttpResponse:
     form = MoveForm(request.POST)
     if asked.target.pk is None:
         raise Http404("Nobody is moved to a draft: publish it first.")
+    if complaint := _complaint(request, asked):
+        return _not_understood(request, asked.phase, complaint)
     effects = [one for portion in portions(asked) for one in portion]
     if not effects:
         messages.info(request, f"Nobody is left to move: they are judged by version {asked.target.version} already.")
@@ -80,6 +82,12 @@ def _agreed(typed: str, breaches: int) -> bool:
     return not breaches or (text.isdecimal() and abs(int(text) - breaches) <= breaches // 20)
 
 
+def _not_understood(request: HttpRequest, phase: Phase, complaint: str) -> HttpResponse:
+    """The page to choose again, with what was wrong about the choice."""
+    context = _context(request, phase, None, MoveForm()) | {"complaint": complaint}
+    return render(request, "monitoring/plans/move.html", context, status=WRONG)
+
+
 def _complaint(request: HttpRequest, asked: Asked | None) -> str:
     """Why there is nothing to preview; empty: there is."""
     if asked is None:
@@ -88,7 +96,19 @@ def _complaint(request: HttpRequest, asked: Asked | None) -> str:
         return f"At most {MOST_ACCOUNTS} accounts can be named at once; these are {len(asked.accounts)}."
     if request.GET.get("chosen") == "1" and not asked.versions and not asked.accounts:
         return "Choose the versions that the challenges are moved from, or name the accounts."
-    return ""
+    return " ".join(
+        f"{word} names several accounts: {', '.join(ids)}. Name their ids." for word, ids in _several(asked)
+    )
+
+
+def _several(asked: Asked) -> list[tuple[str, list[str]]]:
+    """The words among the accounts' names that more than one account goes by: a login is one server's only."""
+    named: dict[str, list[str]] = {word: [] for word in asked.accounts}
+    if named:
+        for login, public_id in asked.challenges.values_list("account__login", "account__public_id"):
+            for word in {login, public_id} & named.keys():
+                named[word].append(public_id)
+    return [(word, sorted(ids)) for word, ids in named.items() if len(ids) > 1]
 
 
 def _missing(asked: Asked) -> list[str]:

@@ -10,7 +10,7 @@ import redis
 from django.test import Client
 
 from accounts import plans
-from accounts.models import AuditEntry, Challenge, Phase, Role, RuleSet, User
+from accounts.models import Account, AuditEntry, Challenge, Phase, Role, RuleSet, User
 from monitoring.whatif import Sweep
 from tests.monitoring.book import signed_in
 from tests.monitoring.test_whatif import at_equity, started, version
@@ -140,6 +140,18 @@ def test_named_accounts_that_cannot_be_moved_are_said(head: Client, published: R
     page = head.get(f"{MOVE}?chosen=1&target=2&accounts=acc_2+acc_9").content.decode()
     assert "left out: acc_9" in page
     assert "Move 1 challenge to version 2" in page
+
+
+def test_a_login_of_two_servers_moves_neither(head: Client, published: RuleSet) -> None:
+    Account.objects.filter(public_id__in=("acc_1", "acc_2")).update(login="1001")
+    page = head.get(f"{MOVE}?chosen=1&target=2&accounts=1001")
+    sent = head.post(MOVE, {"target": "2", "reason": "asked for it", "accounts": "1001 acc_0", "confirm": "1"})
+    for answer in (page, sent):
+        assert answer.status_code == 422
+        assert "1001 names several accounts: acc_1, acc_2." in answer.content.decode()
+    assert set(versions()) == {1}
+    head.post(MOVE, {"target": "2", "reason": "asked for it", "accounts": "acc_2"})
+    assert Challenge.objects.get(rule_set__version=2).account.public_id == "acc_2"
 
 
 @pytest.mark.parametrize("query", ["", "&accounts=" + "+".join(f"a{n}" for n in range(201))])
