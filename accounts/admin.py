@@ -109,20 +109,6 @@ class AccountAdmin(Audited, TableAdmin[Account]):
             )
 
 
-@admin.register(Plan)
-class PlanAdmin(Audited, TableAdmin[Plan]):
-    """Products that the firm sells."""
-
-    list_display = ("name", "slug")
-
-
-@admin.register(Phase)
-class PhaseAdmin(Audited, TableAdmin[Phase]):
-    """Stages of the plans."""
-
-    list_display = ("name", "plan", "slug", "order")
-
-
 class ReadOnly:
     """No adding, changing or deleting; mixed into an admin class."""
 
@@ -137,6 +123,20 @@ class ReadOnly:
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody."""
         return False
+
+
+@admin.register(Plan)
+class PlanAdmin(ReadOnly, TableAdmin[Plan]):
+    """Products that the firm sells; upstream groups rest on their slugs, so their own pages alone change them."""
+
+    list_display = ("name", "slug")
+
+
+@admin.register(Phase)
+class PhaseAdmin(ReadOnly, TableAdmin[Phase]):
+    """Stages of the plans: one that judged somebody must not become another plan's."""
+
+    list_display = ("name", "plan", "slug", "order")
 
 
 @admin.register(RuleSet)

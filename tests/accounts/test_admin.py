@@ -7,8 +7,10 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from accounts.models import Account, AuditEntry, Plan, User
+from accounts import plans
+from accounts.models import Account, AuditEntry, Role, Server, User
 
+HEAD = Role.HEAD_OF_RISK
 SignIn = Callable[[str], Client]
 TABLES = ("user", "server", "account", "plan", "phase", "ruleset", "challenge", "auditentry")
 
@@ -28,9 +30,19 @@ def test_every_table_can_be_looked_at(head: Client, own_account: Account, table:
     assert head.get(f"/admin/accounts/{table}/").status_code == 200
 
 
-@pytest.mark.parametrize("table", ["auditentry", "challenge", "ruleset"])
+@pytest.mark.parametrize("table", ["auditentry", "challenge", "ruleset", "plan", "phase"])
 def test_what_is_history_cannot_be_written(head: Client, table: str) -> None:
     assert head.get(f"/admin/accounts/{table}/add/").status_code == 403
+
+
+def test_a_phase_that_judged_somebody_stays_in_its_plan(head: Client) -> None:
+    plan = plans.ensure_default_plans()
+    phase, other = plan.phases.get(slug="phase-1"), plans.copy_plan(plan, "other", "Other", User.objects.get(role=HEAD))
+    told = {"plan": other.pk, "slug": "first", "name": "First", "order": 9}
+    assert head.post(f"/admin/accounts/phase/{phase.pk}/change/", told).status_code == 403
+    assert head.post(f"/admin/accounts/plan/{plan.pk}/change/", {"slug": "new", "name": "New"}).status_code == 403
+    phase.refresh_from_db()
+    assert (phase.plan.slug, phase.slug) == ("two-step", "phase-1")
 
 
 def test_an_audit_entry_can_be_neither_changed_nor_deleted(head: Client) -> None:
@@ -97,20 +109,20 @@ def test_a_password_set_there_says_who_set_it(head: Client, people: dict[str, Us
 
 
 def test_whatever_is_done_there_is_in_the_log(head: Client, people: dict[str, User]) -> None:
-    assert head.post("/admin/accounts/plan/add/", {"slug": "one-step", "name": "One-step"}).status_code == 302
-    plan = Plan.objects.get(slug="one-step")
-    assert head.post(f"/admin/accounts/plan/{plan.pk}/change/", {"slug": "one-step", "name": "1"}).status_code == 302
-    assert head.post(f"/admin/accounts/plan/{plan.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert head.post("/admin/accounts/server/add/", {"name": "second", "kind": "mt5"}).status_code == 302
+    server = Server.objects.get(name="second")
+    assert head.post(f"/admin/accounts/server/{server.pk}/change/", {"name": "1", "kind": "mt5"}).status_code == 302
+    assert head.post(f"/admin/accounts/server/{server.pk}/delete/", {"post": "yes"}).status_code == 302
     chosen = {"action": "delete_selected", "_selected_action": [people["other_trader"].pk], "post": "yes"}
     assert head.post("/admin/accounts/user/", chosen).status_code == 302
     entries = AuditEntry.objects.filter(verb__startswith="admin_").order_by("pk")
     assert [(entry.actor_name, entry.verb, entry.target) for entry in entries] == [
-        ("head_of_risk", "admin_added", "One-step"),
+        ("head_of_risk", "admin_added", "second"),
         ("head_of_risk", "admin_changed", "1"),
         ("head_of_risk", "admin_deleted", "1"),
         ("head_of_risk", "admin_deleted", "other_trader"),
     ]
-    assert entries[1].detail == {"kind": "plan", "fields": ["Name"]}
+    assert entries[1].detail == {"kind": "server", "fields": ["Name"]}
 
 
 def test_a_right_of_django_given_there_is_in_the_log(head: Client, people: dict[str, User]) -> None:
