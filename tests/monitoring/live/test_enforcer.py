@@ -207,15 +207,19 @@ async def test_flat_and_locked_ends_it(desk: Desk) -> None:
 
 async def test_a_pass_that_goes_on_after_its_504_is_not_sent_again(desk: Desk) -> None:
     """The terminal closes one position after the other, longer than an unknown outcome is looked at."""
+    now, reading = [datetime.now(UTC)], f"accounts/{ACCOUNT}"
+    desk.enforcer = Enforcer(save=desk.saved.append, clock=lambda: now[0])
     desk.answer("/close-all", 504)
     await desk.breach(act=False)
     open_now = desk.upstream.positions[ACCOUNT] = [position(ticket) for ticket in range(7001, 7006)]
     desk.enforcer.sweep()
+    await aeventually(lambda: desk.sent("close-all") == 1, what="sent")
     while open_now:
-        due = datetime.now(UTC) + SETTLE / 3  # all of them take longer than SETTLE
-        await aeventually(partial(past, due), what="the terminal works")
-        assert desk.sent("close-all") == 1
         open_now.pop()
+        seen = desk.upstream.asked(reading) + 2  # the second reading from now on began after it was closed
+        await aeventually(partial(asked_as_often, desk, reading, seen), what="it is read that one is gone")
+        assert desk.sent("close-all") == 1
+        now[0] += SETTLE / 2  # all of them take longer than SETTLE
     desk.fulfil()
     await aeventually(lambda: desk.saved[-1].state == "locked", what="proven")
     assert desk.sent("close-all") == 1
@@ -231,5 +235,5 @@ async def test_a_clock_that_is_set_back_holds_up_no_close(desk: Desk) -> None:
     await aeventually(lambda: desk.sent("close-all") >= 2, what="sent again, not an hour later")
 
 
-def past(due: datetime) -> bool:
-    return datetime.now(UTC) > due
+def asked_as_often(desk: Desk, path: str, times: int) -> bool:
+    return desk.upstream.asked(path) >= times
