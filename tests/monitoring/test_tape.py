@@ -23,7 +23,7 @@ from monitoring.lab.frames import BadLine, Frames
 from monitoring.live.recording import Recording
 from monitoring.live.recording.files import recorded_days
 from monitoring.upstream.base import Refusal
-from tests.monitoring.engine.conftest import DAILY, document
+from tests.monitoring.engine.conftest import DAILY, STATIC, document
 from tests.monitoring.engine.others_documents import draw_document
 from tests.monitoring.engine.others_generate import draw_day
 
@@ -124,6 +124,28 @@ def test_where_a_file_is_missing_what_had_failed_stays_failed(tmp_path: Path) ->
     tighter = parse_rule_set(document({**DAILY, "amount": {"percent": "1", "of": "initial"}}))
     assert [event.event for event in played([first, last], tighter) if event.event == "breached"] == ["breached"]
     assert [event for event in played([last], tighter) if event.event == "breached"] == []
+
+
+def test_other_rules_remember_through_a_kill(tmp_path: Path) -> None:
+    """What was applied last is not on the tape: marks, episodes and reviews of the given rules go on all the same."""
+    live = Live(tmp_path, now=T0.replace(hour=12))
+    live.watch("acc_1", RULES)
+    live.tick()
+    live.update("acc_1", 108_000)
+    live.update("acc_1", 99_900)
+    live.tape.close()
+    unrecorded = AccountUpdate(account_id="acc_1", ts=live.now, seq=3, data=AccountFigures(balance=1e5, equity=99_800))
+    process(live.snapshot, unrecorded)
+    again = Live(tmp_path, now=live.now)
+    again.watch("acc_1", RULES, state=live.snapshot.accounts["acc_1"].dump())
+    again.tick()
+    again.seqs = {"acc_1": 3}
+    again.update("acc_1", 99_700)
+    again.update("acc_1", 97_500)
+    trailing = parse_rule_set(document({**STATIC, "mode": "trailing", "high_water": "equity_intraday"}))
+    told = played(again.files(), trailing)
+    assert [event.event for event in told] == ["warned", "breached"]
+    assert (told[-1].floor, told[-1].measured) == (98_000_00, 97_500_00)
 
 
 def test_frames_that_say_no_rules_need_some() -> None:

@@ -35,6 +35,19 @@ class RecordingError(Exception):
     """The recording cannot be played; the message says why."""
 
 
+def goes_on(kept: AccountState, entry: Watch) -> bool:
+    """Whether what an account remembers of other rules still holds where it is watched again.
+
+    Nothing is missing, or frames of a part of a day in which no money came or went: a monitor that was killed lacks the
+    last second, a disk that refused some minutes.
+    """
+    state = entry.state
+    if kept.challenge != state.challenge:
+        return False
+    same_day = kept.next_reset is None or entry.ts < kept.next_reset
+    return kept.last_seq == state.last_seq or (same_day and kept.moved == state.moved)
+
+
 class Player:
     """Plays lines into a snapshot of its own, as the live path did.
 
@@ -131,14 +144,29 @@ class Player:
             self._add(entry, own, copied(entry.state))
             return ()
         given = self._given(entry)
-        if kept is not None and kept.challenge == entry.state.challenge and kept.last_seq == entry.state.last_seq:
+        if kept is not None and goes_on(kept, entry):
             self._add(entry, given, kept)
-            return ()
+            return self._catch_up(entry.account_id, entry.state)
         account = self._add(entry, own, copied(entry.state))
         if kept is not None and kept.challenge == entry.state.challenge and kept.breach is not None:
             account.flush().breach = kept.breach  # under these rules it had failed before the hole
             account.disturb()
         return change_rules(self.snapshot, entry.account_id, given, entry.ts)
+
+    def _catch_up(self, account_id: str, state: AccountState) -> Sequence[Event]:
+        """What is missing comes in by a reading, as it does live after a gap; and so does a review."""
+        account = self.snapshot.accounts[account_id]
+        if state.review and not account.review:
+            account.hold_for_review(state.review)
+        elif account.review and not state.review:
+            account.release()
+        if state.last_seq == account.last_seq or state.figures is None or state.last_ts is None:
+            return ()
+        truth = Resync(
+            account_id, state.last_ts, state.figures, state.positions, state.last_seq, locked=state.locked,
+            lock_reason=state.lock_reason, locked_until=state.locked_until,
+        )  # fmt: skip
+        return process(self.snapshot, truth)
 
     def _add(self, entry: Watch, rule_set: RuleSet, state: AccountState) -> Account:
         return self.snapshot.add(
