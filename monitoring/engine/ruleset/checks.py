@@ -141,14 +141,17 @@ def _trading_days(limit: TimeLimit, rule_set: RuleSet) -> int:
 
 
 def _no_effect(rule_set: RuleSet, problems: Problems) -> None:
-    """A floor that never rises has nothing to lock, and no mark that a payout could move."""
+    """A floor that never rises has nothing to lock, and no mark that a payout could move; ignored payouts move none."""
     size = rule_set.initial_balance
     for rule in rule_set.loss_rules:
+        if rule.on_payout != "shift" and not rule_set.adjust:
+            text = f"{rule.on_payout} has no effect: balance operations are ignored, payouts too"
+            problems.warnings.append((f"rules[{rule.index}].on_payout", text))
         if rule.mode != "static":
             continue
         if rule.lock is not None and rule.amount.floor_under(size, size) <= size + rule.lock:
             text = "has no effect: a static floor never rises to it"
             problems.warnings.append((f"rules[{rule.index}].lock", text))
-        if rule.on_payout in {"unchanged", "reset"}:
+        if rule.on_payout in {"unchanged", "reset"} and rule_set.adjust:
             text = f"{rule.on_payout} has no effect: a static floor has no high-water mark"
             problems.warnings.append((f"rules[{rule.index}].on_payout", text))

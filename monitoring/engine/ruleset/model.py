@@ -215,7 +215,9 @@ class RuleSet:
 
     def sentence(self, rule: LossRule | OtherRule) -> str:
         """Say one rule in plain words, its operator and its consequence included."""
-        return loss_sentence(rule, self.digits) if isinstance(rule, LossRule) else other_sentence(rule)
+        if isinstance(rule, LossRule):
+            return loss_sentence(rule, self.digits, adjust=self.adjust)
+        return other_sentence(rule)
 
     @property
     def rules(self) -> tuple[LossRule | OtherRule, ...]:

@@ -77,10 +77,11 @@ SCOPES = {
 }
 
 
-def loss_sentence(rule: model.LossRule, digits: int) -> str:
-    """Say one loss rule, e.g. "The challenge fails when equity falls below …"."""
+def loss_sentence(rule: model.LossRule, digits: int, *, adjust: bool = True) -> str:
+    """Say one loss rule, e.g. "The challenge fails when equity falls below …"; `adjust`: payouts move floors."""
     words = f"{MEASURED[rule.measured]} {OPERATORS[rule.operator]} {_floor_words(rule, digits)}"
-    on_payout = ON_PAYOUT.get(rule.on_payout, "") if rule.mode == "trailing" else ""
+    moves = adjust and (rule.mode == "trailing" or rule.on_payout == "lock_at_initial")
+    on_payout = ON_PAYOUT.get(rule.on_payout, "") if moves else ""
     return f"{_capital(CONSEQUENCES[rule.consequence])} when {words}.{on_payout}"
 
 
@@ -143,10 +144,9 @@ def window_words(window: model.Window) -> str:
 def _floor_words(rule: model.LossRule, digits: int) -> str:
     if rule.rule == "daily_loss":
         return f"{REFERENCES[rule.reference]} less {rule.amount.text}"
-    if rule.mode == "static":
-        return f"the initial balance less {rule.amount.text}"
-    words = f"{HIGH_WATER[rule.high_water]} less {rule.amount.text}"
-    if rule.lock is None:
+    static = rule.mode == "static"
+    words = f"{'the initial balance' if static else HIGH_WATER[rule.high_water]} less {rule.amount.text}"
+    if rule.lock is None or (static and rule.lock >= 0):  # no static floor is above the initial balance
         return words
     offset = f" {'plus' if rule.lock > 0 else 'less'} {grouped(abs(rule.lock), digits)}" if rule.lock else ""
     return f"{words}, a floor that never rises above the initial balance{offset}"

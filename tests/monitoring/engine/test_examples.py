@@ -38,6 +38,14 @@ EXPECTED: list[tuple[dict[str, Any], list[str]]] = [
     ),
     (STATIC, ["Equity at 90,000.00 is still allowed, 89,999.99 breaches: the challenge fails."]),
     (
+        STATIC | {"on_payout": "lock_at_initial"},
+        [
+            "At the start: floor 90,000.00 (initial balance 100,000.00 less 10% of 100,000.00).",
+            "After a payout of 2,000.00 from 104,000.00, the balance is 102,000.00 and the floor 100,000.00 (it was "
+            "90,000.00).",
+        ],
+    ),
+    (
         TRAILING | {"lock": {"at": "initial"}},
         [
             "When a day ends with equity of 104,000.00: floor 94,000.00 (high-water mark 104,000.00 less 10% of "

@@ -148,6 +148,7 @@ WARNINGS = [
     (document(LOTS, {"rule": "max_lots_total", "lots": "5", "count": "gross"}), "rules[0].lots", "(rules[1])"),
     (document(STATIC | {"lock": {"at": "initial"}}), "rules[0].lock", "no effect"),
     (document(STATIC | {"on_payout": "reset"}), "rules[0].on_payout", "no high-water mark"),
+    (document(STATIC | {"on_payout": "lock_at_initial"}, balance_operations="ignore"), "rules[0].on_payout", "ignored"),
     (document(stale_after=3600), "stale_after", "up to 3,600 seconds old"),
     (document(rules=[]), "rules", "nothing is judged"),
 ]  # fmt: skip

@@ -25,6 +25,12 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
         "After a payout, the highest value counts anew from the balance.",
     ),
     (
+        STATIC | {"lock": {"at": "initial", "offset": "-20000"}, "on_payout": "lock_at_initial"},
+        "The challenge fails when equity falls below the initial balance less 10% of the initial balance, a floor that "
+        "never rises above the initial balance less 20,000.00. From the first payout on, the floor is the initial "
+        "balance.",
+    ),
+    (
         {"rule": "profit_target", "amount": {"fixed": "5000"}, "requires_flat": True},
         "The target is reached when closed profit is at or above 5,000, with no position open.",
     ),
@@ -112,6 +118,12 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
 def test_a_rule_is_said_in_words(rule: dict[str, Any], said: str) -> None:
     rule_set = parse_rule_set(document(rule))
     assert rule_set.sentence(rule_set.rules[0]) == said
+
+
+@pytest.mark.parametrize("rule", [TRAILING | {"on_payout": "reset"}, STATIC | {"on_payout": "lock_at_initial"}])
+def test_nothing_is_said_of_payouts_that_are_ignored(rule: dict[str, Any]) -> None:
+    rule_set = parse_rule_set(document(rule, balance_operations="ignore"))
+    assert "payout" not in rule_set.sentence(rule_set.rules[0])
 
 
 def test_no_rule_lacks_words() -> None:

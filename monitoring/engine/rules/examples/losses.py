@@ -74,7 +74,9 @@ def _overnight(rule_set: RuleSet, rule: LossRule) -> list[str]:
 
 def _static(rule_set: RuleSet, rule: LossRule) -> list[str]:
     stage = Stage(rule_set, morning(rule_set))
-    return [f"Always: {_floor_words(stage)}.", *_edges(stage, rule)]
+    size, locks = rule_set.initial_balance, rule.on_payout == "lock_at_initial" and rule_set.adjust
+    payout = _payout(rule_set, rule, size + size // 25) if locks else []
+    return [f"{'At the start' if locks else 'Always'}: {_floor_words(stage)}.", *payout, *_edges(stage, rule)]
 
 
 def _trailing(rule_set: RuleSet, rule: LossRule) -> list[str]:
