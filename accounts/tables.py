@@ -42,8 +42,8 @@ class Cells:
             self.error(column, "is missing")
         elif len(value) > longest:
             self.error(column, f"must have at most {longest} signs, has {len(value)}")
-        elif not value.isprintable():
-            self.error(column, "has signs that cannot be stored")
+        elif odd := next((sign for sign in value if not sign.isprintable()), ""):
+            self.error(column, f"has a sign that nobody would see: U+{ord(odd):04X}")
         else:
             return value
         return ""

@@ -116,7 +116,7 @@ def _order(sort: str) -> tuple[str, ...]:
 def _rows(page: Iterable[Any], shown: str, now: datetime) -> list[dict[str, Any]]:
     """What the page says of each row beside its columns."""
     if shown == "news":
-        window = widest()
+        window = widest(now)
         return [{"one": one, "window": window.around(one), "state": window.state(one, now)} for one in page]
     if shown == "holidays":
         return [{"one": one, "state": _today(one, now)} for one in page]

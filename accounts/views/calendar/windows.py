@@ -1,11 +1,13 @@
-"""When an announcement matters: the widest news window of the rule sets that judge somebody now."""
+"""When an announcement matters: the widest news window of the rules that judge somebody now."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from accounts.models import NewsAnnouncement, RuleSet
+from django.db.models import Q
+
+from accounts.models import NewsAnnouncement, RuleOverride, RuleSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +30,19 @@ class Widest:
         return "coming" if now < window[0] else "live" if now <= window[1] else "over"
 
 
-def widest() -> Widest:
-    """The widest window of the rule sets with running challenges; overrides aside."""
+def widest(now: datetime) -> Widest:
+    """The widest window of the rule sets with running challenges, and of what sets accounts apart from them."""
+    documents = RuleSet.objects.filter(challenges__ended_at=None, challenges__isnull=False).distinct()
     rules = [
         rule
-        for document in RuleSet.objects.filter(challenges__ended_at=None, challenges__isnull=False)
-        .distinct()
-        .values_list("document", flat=True)
+        for document in documents.values_list("document", flat=True)
         for rule in document.get("rules", [])
         if rule.get("rule") == "news_window"
     ]
+    apart = RuleOverride.objects.filter(
+        Q(ends_at=None) | Q(ends_at__gt=now), rule="news_window", ended_at=None, challenge__ended_at=None
+    )
+    rules += [rule for rule in apart.values_list("replacement", flat=True).distinct() if rule is not None]
     return Widest(
         before=max((int(rule["before_minutes"]) for rule in rules), default=0),
         after=max((int(rule["after_minutes"]) for rule in rules), default=0),

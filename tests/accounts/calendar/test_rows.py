@@ -61,6 +61,13 @@ def test_a_wrong_line_is_named_with_its_column(line: str, path: str) -> None:
     assert path in paths(HEAD + line + "\n")
 
 
+@pytest.mark.parametrize(("title", "sign"), [("Non-Farm\u00a0Payrolls", "U+00A0"), ('"Non-Farm\nPayrolls"', "U+000A")])
+def test_a_sign_that_nobody_sees_is_named(title: str, sign: str) -> None:
+    with pytest.raises(CalendarError) as caught:
+        read_news_csv(HEAD + f"a,2026-12-04T13:30:00Z,USD,high,{title},\n")
+    assert caught.value.errors == [("line 2 title", f"has a sign that nobody would see: {sign}")]
+
+
 def test_every_wrong_line_is_named_at_once() -> None:
     lines = ["a,x,USD,high,A,", "b,2026-12-04T13:30:00Z,USD,high,B,", "b,2026-12-05T13:30:00Z,USD,high,B,", "c,,,,,"]
     found = paths(HEAD + "\n".join(lines))

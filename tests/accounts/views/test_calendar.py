@@ -12,7 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from accounts import calendar, plans
+from accounts import calendar, overrides, plans
 from accounts.models import CalendarRevision, NewsAnnouncement, User
 from tests.accounts.book import a_challenge, a_document
 
@@ -45,6 +45,16 @@ def test_coming_news_are_listed_and_live_ones_marked(signed_in: SignIn, officer:
     assert "no rule in use" in page
     assert "News old" not in page
     assert "Import</a>" not in page
+
+
+def test_the_window_of_one_account_alone_is_shown_too(signed_in: SignIn, officer: User) -> None:
+    account = a_challenge().account
+    calendar.import_news_csv(HEAD + line("live", -3), officer, "a")
+    rule = {"before_minutes": 5, "after_minutes": 10}
+    made = overrides.set_override(account, "news_window", 0, rule, officer, "agreed")
+    assert b"Live now" in signed_in("auditor").get("/calendar/").content
+    overrides.end_override(made, officer, "over")
+    assert b"no rule in use" in signed_in("auditor").get("/calendar/").content
 
 
 @pytest.mark.parametrize(
