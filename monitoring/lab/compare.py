@@ -108,6 +108,11 @@ class Comparison:
             "bad": frames.bad,
             "bad_lines": self.bad,
             "torn": frames.torn,
+            "lost": self.a.player.lost,
+            "gaps": [
+                f"{gap.ts:%Y-%m-%d %H:%M:%S} to {gap.until:%H:%M:%S} UTC: {gap.lost} entries, {gap.reason}"
+                for gap in self.a.player.gaps
+            ],
             "first": self.first and self.first.astimezone(UTC).isoformat(),
             "last": self.last and self.last.astimezone(UTC).isoformat(),
         }

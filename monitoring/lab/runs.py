@@ -9,9 +9,10 @@ from __future__ import annotations
 import filecmp
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -33,7 +34,7 @@ from monitoring.engine.tape import RecordingError
 from monitoring.lab.compare import Cancelled, Unfinished, compare
 from monitoring.lab.frames import Frames
 from monitoring.lab.turns import Turn, TurnError, kept
-from monitoring.live.recording.files import RecordedDay, recorded_days
+from monitoring.live.recording.files import RecordedDay, day_of, recorded_days
 from monitoring.models import LabRun, LabState
 from monitoring.upstream.fxsocket.decode import EARLIEST
 
@@ -46,6 +47,7 @@ TWICE = timedelta(seconds=10)  # within which the same question is one
 OVERLOOKED = timedelta(seconds=30)  # a run that still waits is hinted at again
 LARGEST_UPLOAD = 256 << 20  # bytes
 LABEL = 200  # characters
+HOLES_KEPT = 20
 
 
 class LabError(Exception):
@@ -231,9 +233,18 @@ def _compare(run: LabRun) -> Turn | None:
         )  # fmt: skip
     except Unfinished as unfinished:
         return Turn(paths, frames.place, unfinished.comparison)
+    result["holes"] = _holes(paths)
     if not _pass_on(run, LabState.DONE, result=_storable(result), progress=100, finished_at=timezone.now()):
         raise Cancelled
     return None
+
+
+def _holes(paths: Sequence[Path]) -> list[str]:
+    """Days between those that were read of which there is no recording; the first ones of many."""
+    days = [day for path in paths if (day := day_of(path))]
+    span = range((days[-1] - days[0]).days) if days else ()
+    between = (days[0] + timedelta(number) for number in span)
+    return [str(day) for day in islice((day for day in between if day not in days), HOLES_KEPT)]
 
 
 def _storable(result: dict[str, Any]) -> dict[str, Any]:

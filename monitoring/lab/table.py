@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -66,6 +66,21 @@ def ordered(rows: list[Row], sort: str) -> list[Row]:
     known = [row for row in rows if value(row) is not None]
     unknown = [row for row in rows if value(row) is None]
     return sorted(known, key=lambda row: (value(row), row["account"]), reverse=descending) + unknown
+
+
+def flaws(result: Mapping[str, Any]) -> list[str]:
+    """What was wrong with the frames of a run, in words; runs of an earlier release know less of it."""
+    bad, torn, lost, holes = (result.get(name) for name in ("bad", "torn", "lost", "holes"))
+    found = []
+    if bad:
+        found.append(f"{bad} line{'s' * (bad > 1)} could not be read")
+    if torn:
+        found.append(f"{torn} place{'s' * (torn > 1)} where a file was cut off or damaged")
+    if lost:
+        found.append(f"{lost} {'entries' if lost > 1 else 'entry'} missing where the recording stood still")
+    if holes:
+        found.append(f"no recording of {', '.join(holes)}")
+    return found
 
 
 def amount(text: str | None) -> str:

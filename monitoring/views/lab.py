@@ -118,6 +118,7 @@ def run(request: HttpRequest, run_id: UUID) -> HttpResponseBase:
         "known": set(Account.objects.filter(public_id__in=names).values_list("public_id", flat=True)),
         "rows": shown,
         "result": found.result,
+        "flaws": "; ".join(table.flaws(found.result)),
         "totals": [
             (word, found.result["totals"]["a"][name], found.result["totals"]["b"][name])
             for name, word in TOTALS.items()

@@ -30,6 +30,8 @@ from monitoring.engine.tape.entries import (
     copied,
 )
 
+GAPS_KEPT = 20
+
 
 class RecordingError(Exception):
     """The recording cannot be played; the message says why."""
@@ -65,6 +67,8 @@ class Player:
     ) -> None:
         self.snapshot = Snapshot()
         self.recorded = False
+        self.lost = 0  # entries that the recording says it lacks
+        self.gaps: list[Gap] = []  # and where: the first ones
         self._rules, self._market, self._given_names = rules, market, tuple(given)
         self._documents: dict[str, dict[str, Any]] = {}
         self._compiled: dict[tuple[str, int, str], RuleSet] = {}
@@ -209,8 +213,11 @@ class Player:
         self.snapshot.link.set_back(entry.ts)
         return ()
 
-    def _gap(self, _entry: Gap) -> Sequence[Event]:
-        return ()  # a new head and all states follow it
+    def _gap(self, entry: Gap) -> Sequence[Event]:
+        self.lost += entry.lost
+        if len(self.gaps) < GAPS_KEPT:
+            self.gaps.append(entry)
+        return ()  # a new head stands before it, and all states follow
 
     def _own(self, entry: UnderRules) -> RuleSet:
         """The rules that the recording says, for the account's S."""

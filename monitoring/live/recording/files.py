@@ -27,6 +27,15 @@ def file_of(directory: Path, shard: str, day: date) -> Path:
     return directory / f"{shard}-{day.isoformat()}{SUFFIX}"
 
 
+def day_of(path: Path) -> date | None:
+    """The day of a recording, None for another file."""
+    named = _NAME.fullmatch(path.name)
+    try:
+        return None if named is None else date.fromisoformat(named["day"])
+    except ValueError:  # no day of the calendar
+        return None
+
+
 def recorded_days(directory: Path) -> list[RecordedDay]:
     """Every recording in the directory, by shard and day."""
     return sorted(_found(directory), key=lambda one: (one.shard, one.day))
@@ -43,10 +52,10 @@ def delete_older(directory: Path, days: int, today: date) -> list[str]:
 
 def _found(directory: Path) -> Iterator[RecordedDay]:
     for path in directory.iterdir() if directory.is_dir() else ():
-        named = _NAME.fullmatch(path.name)
-        if named is None:
+        day = day_of(path)
+        if day is None:
             continue
         try:
-            yield RecordedDay(named["shard"], date.fromisoformat(named["day"]), path, path.stat().st_size)
-        except (ValueError, FileNotFoundError):  # no day of the calendar, or deleted meanwhile
+            yield RecordedDay(path.name.removesuffix(f"-{day}{SUFFIX}"), day, path, path.stat().st_size)
+        except FileNotFoundError:  # deleted meanwhile
             continue

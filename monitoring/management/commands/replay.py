@@ -66,6 +66,9 @@ class Command(BaseCommand):
             raise CommandError(f"{error} (--rules RULES.json)" if rules is None else str(error), returncode=2) from None
         except RuleSetError as error:
             raise CommandError(f"a rule set of the recording: {error}", returncode=2) from None
+        for gap in player.gaps:
+            span = f"{_instant(gap.ts)} to {_instant(gap.until)}"
+            self.stderr.write(f"warning: the recording lacks {gap.lost} entries, {span} ({gap.reason})")
         if recorded.torn:
             self.stderr.write(f"warning: {recorded.torn} place(s) where a file was cut off or damaged")
 

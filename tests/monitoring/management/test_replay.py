@@ -12,6 +12,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from monitoring.live.recording.blocks import member
 from tests.monitoring.engine.conftest import DAILY, document
 from tests.monitoring.test_tape import Live, a_day
 
@@ -145,6 +146,15 @@ def test_a_recording_says_its_rules_itself(tmp_path: Path) -> None:
     assert text == run(*files)
     breached = [line for line in lines(text) if line["event"] == "breached"]
     assert [(line["account"], line["floor"]) for line in breached] == [("acc_1", "95000.00"), ("acc_2", "190000.00")]
+
+
+def test_what_a_recording_lacks_is_said(tmp_path: Path) -> None:
+    files, errors = a_recording(tmp_path), StringIO()
+    gap = {"type": "gap", "ts": "2026-06-11T00:01:00Z", "until": "2026-06-11T00:09:00Z", "lost": 7, "reason": "full"}
+    with Path(files[-1]).open("ab") as file:
+        file.write(member(json.dumps(gap).encode(), 3))
+    call_command("replay", *files, stdout=StringIO(), stderr=errors)
+    assert "lacks 7 entries, 2026-06-11T00:01:00Z to 2026-06-11T00:09:00Z (full)" in errors.getvalue()
 
 
 def test_given_rules_replace_those_of_a_recording(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.models import AuditEntry, Role, User
 from accounts.plans import ensure_default_plans
+from monitoring.engine.tape import Gap, encode
 from monitoring.lab import runs
 from monitoring.live.recording.blocks import member
 from monitoring.models import LabRun, LabState
@@ -27,7 +28,7 @@ from riskdesk.celery import route
 from tests.monitoring.book import get, signed_in, text
 from tests.monitoring.engine.conftest import DAILY, document
 from tests.monitoring.test_lab import update
-from tests.monitoring.test_tape import Live, a_day
+from tests.monitoring.test_tape import RULES, Live, a_day
 
 pytestmark = pytest.mark.django_db
 FOUR = json.dumps(document({**DAILY, "amount": {"percent": "4", "of": "initial"}}, version=4))
@@ -113,6 +114,21 @@ def test_recorded_days_are_compared_with_their_own_rules(officer: Client, record
     assert [row["account"] for row in run.result["accounts"]] == ["acc_1", "acc_2"]
     assert run.label_a == "The accounts' own rules"
     assert "main, 2026-06-10 to 2026-06-11" in get(officer, f"/lab/{run.pk}/")
+
+
+def test_what_the_recording_lacks_is_said(officer: Client, recorded: Path) -> None:
+    live = Live(recorded, now=datetime(2026, 6, 14, 12, tzinfo=UTC))
+    live.watch("acc_1", RULES)
+    live.tape.close()
+    since = datetime(2026, 6, 14, 12, 1, tzinfo=UTC)
+    gap = Gap(ts=since, until=since.replace(minute=9), lost=700, reason="the disk refuses: No space left on device")
+    with (recorded / "main-2026-06-14.jsonl.gz").open("ab") as file:
+        file.write(member(encode(gap) + b"\n", 3))
+    days = {"source": "recorded", "shard": "main", "first_day": "2026-06-01", "last_day": "2026-06-30"}
+    page = text(get(officer, f"/lab/{done(officer, **days, rules_a='own').pk}/"))
+    assert "700 entries missing where the recording stood still; no recording of 2026-06-12, 2026-06-13" in page
+    assert "2026-06-14 12:01:00 to 12:09:00 UTC: 700 entries, the disk refuses: No space left on device" in page
+    assert "from 2026-06-10T23:59:50Z to 2026-06-14T12:00:00Z" in page
 
 
 def test_versions_of_plans_can_be_chosen(officer: Client) -> None:
