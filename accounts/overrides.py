@@ -193,13 +193,15 @@ def _checked(known: dict[str, list[Complaint]], challenge: Challenge, wanted: Wa
 def _challenge_errors(challenge: Challenge, wanted: Wanted, at: datetime) -> list[Complaint]:
     """What is against it on this challenge: its place, or a whole rulebook that the engine would not take."""
     document = rulebooks.document_of(challenge)
-    others = [one for one in active(challenge, at) if (one.rule, one.ordinal) != (wanted.rule, wanted.ordinal)]
+    holding = active(challenge, at)
+    others = [one for one in holding if (one.rule, one.ordinal) != (wanted.rule, wanted.ordinal)]
     has = sum(rule.get("rule") == wanted.rule for rule in document["rules"])
-    added = sum(one.rule == wanted.rule and one.ordinal >= has and one.replacement is not None for one in others)
+    added = {one.ordinal for one in others if one.rule == wanted.rule and one.ordinal >= has}
     if wanted.replacement is None and wanted.ordinal >= has:
         return [("ordinal", f"the plan has {_times(has, wanted.rule)}: there is nothing to leave out")]
-    if wanted.ordinal > has + added:
-        return [("ordinal", f"the plan has {_times(has, wanted.rule)}: a further one has number {has + added}")]
+    if wanted.ordinal > has + len(added) and len(others) == len(holding):  # one that holds there may be renewed
+        free = next(number for number in range(has, has + len(added) + 1) if number not in added)
+        return [("ordinal", f"the plan has {_times(has, wanted.rule)}: a further one has number {free}")]
     mine = RuleOverride(
         rule=wanted.rule, ordinal=wanted.ordinal, replacement=wanted.replacement, ends_at=wanted.ends_at
     )

@@ -56,6 +56,21 @@ def test_a_rule_can_be_left_out_and_one_be_added(officer: User) -> None:
     assert [rule["rule"] for rule in rules(challenge)] == ["daily_loss", "max_loss", "max_positions", "max_positions"]
 
 
+def test_a_further_rule_is_changed_in_its_place_also_when_one_before_it_has_ended(officer: User) -> None:
+    account = a_challenge().account
+    made = [
+        set_override(account, "max_positions", number, {"positions": 3 + number}, officer, "r", at=AT)
+        for number in range(3)
+    ]
+    end_override(made[0], officer, "over", AT + timedelta(minutes=1))
+    set_override(account, "max_positions", 2, {"positions": 4}, officer, "tighter", at=LATER)
+    challenge = Challenge.objects.get()
+    found = [rule["positions"] for rule in rules(challenge) if rule["rule"] == "max_positions"]
+    assert found == [4, 4]
+    with pytest.raises(OverrideError, match="a further one has number 0"):
+        set_override(account, "max_positions", 3, {"positions": 9}, officer, "r", at=LATER)
+
+
 def test_an_end_date_ends_it_without_anybody(officer: User) -> None:
     challenge = a_challenge()
     set_override(challenge.account, "daily_loss", 0, HALF, officer, "for an hour", LATER, AT)
