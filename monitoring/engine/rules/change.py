@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from monitoring.engine.events import Event, EventKind
-from monitoring.engine.rules.conduct import await_stops, judge_symbols
+from monitoring.engine.rules.conduct import await_stops, judge_symbols, stands
+from monitoring.engine.rules.exposure import LIMITS, excess
 from monitoring.engine.rules.freshness import may_judge_at
 from monitoring.engine.rules.loss import risk_equity
 from monitoring.engine.rules.others import reschedule, settle
@@ -15,6 +17,7 @@ from monitoring.engine.rules.verdicts import judge_losses
 from monitoring.engine.ruleset import RuleSet
 from monitoring.engine.ruleset.model import OtherRule, StopLossRequired
 from monitoring.engine.snapshot import Account, Snapshot, adapt
+from monitoring.engine.snapshot.memory import let_stay
 
 Others = tuple[OtherRule, ...]
 _compared: list[Any] = [(), (), True]  # the two that were compared last, and whether they were equal
@@ -34,9 +37,11 @@ def change_rules(snapshot: Snapshot, account_id: str, rule_set: RuleSet, at: dat
         state.rule_set_version = rule_set.version
         return events
     judged = not state.pending and _judged_alike(account.rule_set, rule_set)
-    known = {memory.of for memory in state.others}
+    known, before = {memory.of for memory in state.others}, account.rule_set
     adapt(state, rule_set, risk_equity(account, state), at)
     account.judge_by(rule_set)
+    if state.closing_for:
+        _let_stay(account, before)
     if judged:
         state.pending = False  # the other rules have said what they have to say of all that is known
         events += _judge_losses_anew(account, at)
@@ -48,6 +53,23 @@ def change_rules(snapshot: Snapshot, account_id: str, rule_set: RuleSet, at: dat
     account.set_alarm()
     account.disturb()  # the next update computes the band: thousands may wait for their turn here
     return events
+
+
+def _by_identity(rule_set: RuleSet) -> dict[str, OtherRule]:
+    return {rule_set.identities[rule.index]: replace(rule, index=0) for rule in rule_set.others}
+
+
+def _let_stay(account: Account, before: RuleSet) -> None:
+    """Close no longer what only a rule as it was `before` wanted closed: who is given more room keeps his position."""
+    state, old = account.state, _by_identity(before)
+    for of, rule in _by_identity(account.rule_set).items():
+        wanted = [ident for ident, rules in state.closing_for.items() if of in rules]
+        if not wanted or old.get(of) == rule:
+            continue
+        above = excess(account, rule) if isinstance(rule, LIMITS) else None
+        for ident in wanted:
+            if not (ident in above if above is not None else stands(account, rule, ident)):
+                let_stay(state, ident, of)
 
 
 def _look_for_stops(account: Account, known: set[str]) -> None:

@@ -16,7 +16,7 @@ from monitoring.engine.messages import NewsEvent
 from monitoring.engine.rules.exposure import known_names, listed_names, sleeps
 from monitoring.engine.rules.findings import Finding
 from monitoring.engine.rules.judge import key
-from monitoring.engine.ruleset.model import FlatBy, NewsWindow, StopLossRequired, Symbols, TradingHours
+from monitoring.engine.ruleset.model import FlatBy, NewsWindow, OtherRule, StopLossRequired, Symbols, TradingHours
 from monitoring.engine.snapshot import Account, Deal, OtherMemory
 
 TOLD_KEPT = 64
@@ -49,6 +49,17 @@ def judge_deals(account: Account, deals: Iterable[Deal], at: datetime) -> Told:
             elif isinstance(rule, NewsWindow):
                 told.findings.extend(_news(account, rule, memory, deal, at))
     return told
+
+
+def stands(account: Account, rule: OtherRule, ident: str) -> bool:
+    """Whether an open position that was told for its symbol or its hour would be told by a rule as it is now."""
+    position = account.positions[ident]
+    if isinstance(rule, Symbols):
+        name = account.owner.almanac.base_name(position.symbol, listed_names(rule))
+        return name is not None and bool(_denial(rule, name))
+    if isinstance(rule, TradingHours):
+        return position.open_time is None or not inside(rule.windows, rule.zone, position.open_time)
+    return True  # a deadline that passed, a deal in the news, a stop that was missing: that happened
 
 
 # --- symbols ---
@@ -92,6 +103,10 @@ def _wrong(account: Account, rule: Symbols, symbol: str, at: datetime, told: Tol
             del state.unknown_symbols[:-TOLD_KEPT]
             told.refused.append(_unknown(account, rule, symbol, at))
         return ""
+    return _denial(rule, name)
+
+
+def _denial(rule: Symbols, name: str) -> str:
     if name in rule.deny:
         return f"{name} is denied"
     return f"{name} is not among the symbols that are allowed" if rule.allow and name not in rule.allow else ""

@@ -10,7 +10,9 @@ from monitoring.engine.market import lot_units, lots_text
 from monitoring.engine.rules.findings import Finding
 from monitoring.engine.ruleset.model import MaxLotsPerPosition, MaxLotsTotal, MaxPositions, OtherRule, RuleSet, Symbols
 from monitoring.engine.snapshot import Account, OtherMemory
+from monitoring.engine.snapshot.memory import want_closed
 
+LIMITS = (MaxLotsPerPosition, MaxLotsTotal, MaxPositions)
 _KNOWN: dict[str, frozenset[str]] = {}  # by the rule set's digest: asked for with every position
 _KNOWN_KEPT = 1024
 _SOLD = frozenset({"SELL", "sell", "Sell"})
@@ -32,6 +34,18 @@ def judge_exposure(account: Account, at: datetime) -> list[Finding]:
         elif isinstance(rule, MaxPositions):
             findings += _number(account, rule, memory, at)
     return findings
+
+
+def excess(account: Account, rule: OtherRule) -> frozenset[str]:
+    """Return which open positions are above a limit on lots or positions, whether told or not."""
+    lots = {ident: lot_units(position.volume) for ident, position in account.positions.items()}
+    if isinstance(rule, MaxLotsPerPosition):
+        return frozenset(ident for ident, units in lots.items() if units > rule.lots)
+    if isinstance(rule, MaxLotsTotal):
+        return frozenset(_newest_above(account, rule.lots, _shares(account, rule, lots)))
+    if isinstance(rule, MaxPositions):
+        return frozenset(_newest_above(account, rule.positions, dict.fromkeys(lots, ("", 1))))
+    return frozenset()
 
 
 def sleeps(account: Account, rule: OtherRule) -> bool:
@@ -89,12 +103,14 @@ def _total(
         memory.open = False
         return []
 
-    def shares() -> dict[str, tuple[str, int]]:
-        return {ident: ("", units) for ident, units in lots.items()} if rule.count == "gross" else _legs(account, lots)
-
     words = "in all open positions" if rule.count == "gross" else "net of hedged positions, each symbol by itself"
     reason = f"{lots_text(held)} lots are open {words}: {lots_text(rule.lots)} are allowed"
-    return _above(account, rule, memory, at, reason, rule.lots, shares)
+    return _above(account, rule, memory, at, reason, rule.lots, lambda: _shares(account, rule, lots))
+
+
+def _shares(account: Account, rule: MaxLotsTotal, lots: Mapping[str, int]) -> dict[str, tuple[str, int]]:
+    """Return what each position adds to which sum: all of them to one, or each symbol's to its own."""
+    return {ident: ("", units) for ident, units in lots.items()} if rule.count == "gross" else _legs(account, lots)
 
 
 def _number(account: Account, rule: MaxPositions, memory: OtherMemory, at: datetime) -> list[Finding]:
@@ -120,14 +136,14 @@ def _above(
         return []
     if memory.open and rule.consequence != "close":
         return []
-    excess = _newest_above(account, limit, shares())
+    newest = _newest_above(account, limit, shares())
     if memory.open:
-        for ident in excess:
-            account.state.closing.setdefault(ident, memory.key)
+        for ident in newest:
+            want_closed(account.state, ident, account.state.closing.get(ident, memory.key), memory.of)
         return []
     memory.open = True
     memory.episode += 1
-    return [Finding(rule, memory, at, str(memory.episode), reason, excess)]
+    return [Finding(rule, memory, at, str(memory.episode), reason, newest)]
 
 
 def _newest_above(account: Account, limit: int, shares: Mapping[str, tuple[str, int]]) -> tuple[str, ...]:
@@ -139,7 +155,7 @@ def _newest_above(account: Account, limit: int, shares: Mapping[str, tuple[str, 
     for name, units in shares.values():
         sums[name] = sums.get(name, 0) + units
     held = sum(map(abs, sums.values()))
-    excess = []
+    above = []
     newest = sorted(
         account.positions.values(), key=lambda position: (position.open_time or _LONG_AGO, position.id), reverse=True
     )
@@ -149,8 +165,8 @@ def _newest_above(account: Account, limit: int, shares: Mapping[str, tuple[str, 
         name, units = shares[position.id]
         held += abs(sums[name] - units) - abs(sums[name])
         sums[name] -= units
-        excess.append(position.id)
-    return tuple(excess)
+        above.append(position.id)
+    return tuple(above)
 
 
 def _net(account: Account, lots: Mapping[str, int]) -> int:

@@ -133,6 +133,7 @@ def _forget(account: Account, ident: str) -> None:
     """Keep nothing of a closed position but that it was there."""
     state = account.state
     state.closing.pop(ident, None)
+    state.closing_for.pop(ident, None)
     if ident not in state.gone:
         state.gone.append(ident)
     del state.gone[:-GONE_KEPT]

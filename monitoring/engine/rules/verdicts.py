@@ -11,6 +11,7 @@ from monitoring.engine.rules.judge import breach_event, breach_key, judge, key, 
 from monitoring.engine.rules.loss import risk_equity
 from monitoring.engine.ruleset.model import OtherRule, SoftBreaches
 from monitoring.engine.snapshot import Account, Breach
+from monitoring.engine.snapshot.memory import want_closed
 
 _GRAVE = frozenset({"fail", "pause"})
 _SOFT_KEPT = 256  # dates of soft breaches remembered, or as many as a limit needs
@@ -50,7 +51,7 @@ def _violated(account: Account, finding: Finding) -> list[Event]:
     if consequence == "close":
         for position in finding.positions:
             if position in account.positions:
-                state.closing[position] = event.key
+                want_closed(state, position, event.key, account.rule_set.identities[finding.rule.index])
     return [event, *(_count_soft_breach(account, finding.at) if consequence == "flag" else ())]
 
 

@@ -380,7 +380,7 @@ class Account(Band):
         state.others = [_copied(memory) for memory in state.others]
         state.event_ids = list(state.event_ids)
         state.soft_breaches = list(state.soft_breaches)
-        state.closing = dict(state.closing)
+        state.closing, state.closing_for = dict(state.closing), dict(state.closing_for)
         state.unknown_symbols = list(state.unknown_symbols)
         state.waiting = list(state.waiting)
         state.gone = list(state.gone)

@@ -54,6 +54,11 @@ def adapt(state: AccountState, rule_set: RuleSet, equity: int, now: datetime | N
     for mark in state.rules:
         mark.step = min(mark.step, len(rule_set.warn_at))
     state.others = [memories.get(names[rule.index]) or OtherMemory(of=names[rule.index]) for rule in rule_set.others]
+    closing = {names[rule.index] for rule in rule_set.others if rule.consequence == "close"}
+    for position, wanting in list(state.closing_for.items()):
+        for of in wanting:
+            if of not in closing:
+                let_stay(state, position, of)
     state.peak = max(state.peak, equity)
     state.rule_set_version, state.rule_set_digest = rule_set.version, rule_set.digest
     state.generation += 1
@@ -62,6 +67,24 @@ def adapt(state: AccountState, rule_set: RuleSet, equity: int, now: datetime | N
         state.next_reset = next_reset(now, rule_set.reset)
         if state.paused_until is not None:
             state.paused_until = state.next_reset
+
+
+def want_closed(state: AccountState, position: str, event_key: str, of: str) -> None:
+    """Note that the rule known as `of` wants an open position closed, and by which event."""
+    state.closing[position] = event_key
+    rules = state.closing_for.get(position, ())
+    if of not in rules:
+        state.closing_for[position] = (*rules, of)
+
+
+def let_stay(state: AccountState, position: str, of: str) -> None:
+    """Note that the rule known as `of` no longer wants a position closed; it stays unless another one does."""
+    left = tuple(one for one in state.closing_for.get(position, ()) if one != of)
+    if left:
+        state.closing_for[position] = left
+    else:
+        state.closing.pop(position, None)
+        state.closing_for.pop(position, None)
 
 
 def name_rules(state: AccountState, rule_set: RuleSet) -> None:

@@ -148,6 +148,7 @@ class AccountState(Struct, kw_only=True):
     target_reached_at: datetime | None = None
     soft_breaches: list[date] = field(default_factory=list)  # trading days of the soft breaches that count
     closing: dict[str, str] = field(default_factory=dict)  # open positions that `close` wants closed: id -> event's key
+    closing_for: dict[str, tuple[str, ...]] = field(default_factory=dict)  # which rules want that, as OtherMemory.of
     unknown_symbols: list[str] = field(default_factory=list)  # names told as unknown
     due: datetime | None = None  # when time alone acts next, resets apart
     pending: bool = False  # section 6 could not be judged when it should have been: the next good message does it
