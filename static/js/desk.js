@@ -154,7 +154,7 @@
   }
 
   // -- columns kept in this browser ------------------------------------------------------------------------------
-  const WIDE = matchMedia("(min-width: 1560px)");  // as in desk.css: a narrow desk leaves Status out unless it is asked for
+  const WIDE = matchMedia("(min-width: 1600px)");  // as in desk.css: a narrow desk leaves Status out unless it is asked for
   WIDE.addEventListener("change", () => columns());
   function columns() {
     const shown = (RD.read("columns") || "").split(" ");

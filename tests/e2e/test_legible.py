@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 CUT = """() => [...document.querySelectorAll("#rows td")].filter((cell) => cell.offsetParent
     && cell.dataset.cell !== "trader" && cell.scrollWidth > cell.clientWidth).map((cell) => cell.textContent)"""
+BESIDE = "() => { const grid = document.getElementById('grid'); return grid.scrollWidth - grid.clientWidth; }"
 BACKWARDS = """(selector) => {
     const text = document.querySelector(selector).firstChild, left = (at) => {
         const one = document.createRange();
@@ -40,6 +41,7 @@ def test_the_figures_of_a_large_account_are_whole(visit: Visit, wire: Wire, peop
     page = visit("/desk/", people["risk_officer"], wide=wide)
     expect(page.locator('[data-cell="day_pl"]')).to_have_text("\u221211,805.09")
     assert page.evaluate(CUT) == []
+    assert page.evaluate(BESIDE) <= 0, "the last columns are beside the window"
 
 
 def test_a_name_that_turns_its_direction_turns_no_figure(visit: Visit, wire: Wire, people: dict[str, User]) -> None:
