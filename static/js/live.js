@@ -74,21 +74,27 @@
 
   // -- fragments ------------------------------------------------------------------------------------------------
   const waiting = new Map();
-  function inUse(target) {  // pressed, opened, or somebody marks text in it to copy it
+  RD.held = (target) => {  // pressed, or somebody marks text in it to copy it
     const marked = getSelection();
-    return target.matches(":active") || target.querySelector(":active, details[open]") || (marked && !marked.isCollapsed && target.contains(marked.anchorNode));
-  }
+    return target.matches(":active") || target.querySelector(":active") || (marked && !marked.isCollapsed && target.contains(marked.anchorNode));
+  };
   function swap(id, html) {
     const target = byId(id);
     waiting.delete(id);
     if (!target) return;
-    if (inUse(target)) { waiting.set(id, html); return; }
+    if (RD.held(target) || target.querySelector("details[open]")) { waiting.set(id, html); return; }
     window.htmx.swap(target, html, { swapStyle: "outerHTML", swapDelay: 0, settleDelay: 0 });
     if (id === "alert-count") count();
   }
   const swapWaiting = () => { const all = [...waiting]; waiting.clear(); for (const [id, html] of all) swap(id, html); };
   document.addEventListener("pointerup", () => setTimeout(swapWaiting, 0));
   document.addEventListener("selectionchange", () => { if (waiting.size && getSelection().isCollapsed) setTimeout(swapWaiting, 0); });
+  const asked = new Map();  // the newest request for each target: what is renewed by itself waits for a choice that is on its way
+  document.addEventListener("htmx:beforeRequest", ({ detail }) => asked.set(detail.target.id, detail.xhr));
+  RD.asking = (id) => { const xhr = asked.get(id); return Boolean(xhr) && xhr.readyState > 0 && xhr.readyState < 4; };
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {  // what asks again and again need not be shown now
+    if ((detail.requestConfig.elt.getAttribute("hx-trigger") || "").includes("every") && RD.held(detail.target)) detail.shouldSwap = false;
+  });
   for (const kind of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
     document.addEventListener(kind, (event) => {
       const status = event.detail.xhr && event.detail.xhr.status, failed = byId("request-failed");

@@ -44,7 +44,7 @@
   async function reload() {
     const box = byId("timeline");
     if (!box || document.hidden) return;
-    if (box.contains(document.activeElement) && document.activeElement.matches("select")) { timers.push(setTimeout(reload, AGAIN)); return; }
+    if (RD.asking("timeline") || RD.held(box) || (box.contains(document.activeElement) && document.activeElement.matches("select"))) { timers.push(setTimeout(reload, AGAIN)); return; }
     const open = [...box.querySelectorAll("details[open]")].map((details) => details.id);
     await window.htmx.ajax("GET", location.pathname + box.dataset.query, { target: "#timeline", swap: "outerHTML" });
     for (const id of open) if (byId(id)) byId(id).open = true;
@@ -58,15 +58,11 @@
   let asking = 0;
   const told = () => byId("rules-mark").dataset.mark, shown = () => byId("objectives").dataset.mark;
   let settled = body && byId("objectives") ? shown() : "";  // what the page was last said to rest on
-  function copying() {  // somebody marks text in them
-    const marked = getSelection();
-    return marked && !marked.isCollapsed && ["objectives", "rulebook"].some((id) => byId(id).contains(marked.anchorNode));
-  }
   async function rules() {
     clearTimeout(asking);
     if (!told()) return;
     if (told() !== shown()) {
-      if (document.hidden || copying()) { asking = setTimeout(rules, AGAIN); return; }
+      if (document.hidden || ["objectives", "rulebook"].some((id) => RD.held(byId(id)))) { asking = setTimeout(rules, AGAIN); return; }
       const url = new URL(location.href);
       url.searchParams.set("part", "rules");
       url.searchParams.set("account", body.dataset.body);  // a trader's page may have been opened without

@@ -19,25 +19,19 @@ from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.db import connection
 from django.test import Client
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, Route, expect, sync_playwright
 
 from accounts.models import User
 from alerts.deliveries import deliver, evaluate
 from alerts.models import Alert, Delivery
 from tests.alerts.conftest import MakeAccount, MakeEvent
 from tests.alerts.fake_slack import Answer, FakeSlack
+from tests.ports import free_port
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 T = TypeVar("T")
 BROWSER = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def answers(port: int) -> bool:
@@ -137,7 +131,7 @@ def test_the_alert_pages(page: Page, make_account: MakeAccount, happen: MakeEven
 
     page.get_by_label("Severity").select_option("critical")
     expect(rows).to_have_count(1)
-    assert "severity=critical" in page.url
+    expect(page).to_have_url(re.compile("severity=critical"))
 
     page.get_by_role("link", name="Clear").first.click()
     page.get_by_role("link", name="Timeline: Breach of the daily loss, account 8410003").click()
@@ -146,6 +140,25 @@ def test_the_alert_pages(page: Page, make_account: MakeAccount, happen: MakeEven
     page.get_by_role("button", name="Close this breach").click()
     expect(page.locator(".timeline")).to_contain_text("Reviewed with the trader.")
     shoot(page, "alert")
+
+
+def test_a_choice_on_its_way_is_not_lost_to_news(page: Page, make_account: MakeAccount, happen: MakeEvent) -> None:
+    apart(lambda: evaluate(happen(make_account("8410001"), "breached").pk))
+    page.goto("/alerts/")
+    badge = page.locator("nav #alert-count")
+    expect(badge).to_have_text("1")
+    held: list[Route] = []
+    page.route(re.compile("severity=critical"), lambda route: held.append(route))
+    with page.expect_request(re.compile("severity=critical")):
+        page.get_by_label("Severity").select_option("critical")
+    apart(lambda: evaluate(happen(make_account("8410002"), "warned", used=Decimal("0.93")).pk))
+    expect(badge).to_have_text("2")
+    page.evaluate("() => { window.told = performance.now(); }")
+    page.wait_for_function("() => performance.now() - window.told > 800")  # the page asks by itself after 300 ms
+    held[0].continue_()
+    expect(page).to_have_url(re.compile("severity=critical"))
+    expect(page.locator("#alert-list tbody tr")).to_have_count(1)
+    expect(page.locator("#alert-list")).to_contain_text("8410002")
 
 
 def test_every_page_counts_what_nobody_has_taken_up(page: Page, make_account: MakeAccount, happen: MakeEvent) -> None:

@@ -73,11 +73,11 @@ def paste(page: Page, side: str, text: str) -> None:
     page.get_by_label(f"Rule set {side} as JSON").fill(text)
 
 
-def long_frames(path: Path) -> Path:
+def long_frames(path: Path, frames: int = 300_000) -> Path:
     """What takes a worker a while."""
     start = datetime(2026, 6, 10, 9, tzinfo=UTC)
     with path.open("w") as file:
-        for number in range(300_000):
+        for number in range(frames):
             at = (start + timedelta(milliseconds=10 * number)).isoformat()
             data = {"balance": 100000, "equity": 100000 - number % 7000}
             account = f"acc_{number % 50}"
@@ -131,6 +131,21 @@ def test_a_running_comparison_is_cancelled_within_two_seconds(page: Page, worker
     assert time.monotonic() - asked < 2.0
     expect(page.locator("#lab-state")).to_have_text("Cancelled")
     assert axe(page) == []
+
+
+def test_a_press_and_the_focus_outlive_the_news_of_a_run(page: Page, tmp_path: Path) -> None:
+    upload(page, long_frames(tmp_path / "few.jsonl", 1))  # and no worker: it waits
+    button = page.get_by_role("button", name="Cancel the run")
+    button.focus()
+    page.evaluate("() => { document.getElementById('lab-progress').dataset.old = ''; }")
+    expect(page.locator("#lab-progress[data-old]")).to_have_count(0)
+    expect(button).to_be_focused()
+    button.hover()
+    page.mouse.down()
+    with page.expect_response(re.compile("/progress/$")):
+        pass
+    page.mouse.up()
+    expect(page.locator("#lab-state")).to_have_text("Cancelled")
 
 
 def test_a_worker_that_is_killed_leaves_a_run_that_says_so(page: Page, worker: Start, tmp_path: Path) -> None:

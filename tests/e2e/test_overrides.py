@@ -19,6 +19,11 @@ from tests.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 TOP = "() => document.getElementById('chart-title').getBoundingClientRect().top"
+OLD = "() => { document.getElementById('reset-preview').dataset.old = ''; }"
+RENEW = """() => new Promise((done) => {
+    document.addEventListener("htmx:afterRequest", done, { once: true });
+    htmx.trigger("#reset-preview", "renew");
+})"""
 WIDTHS = ((1280, 720), (1600, 900))
 
 
@@ -130,6 +135,29 @@ def test_the_overnight_trap_is_said_and_leads_to_its_accounts(
     wire.publish([row("sim-1", 9_560_000, rev=3), row("sim-3", rev=3)])
     expect(page.locator("#trap")).to_have_count(0)
     expect(page.locator("#rows tr")).to_have_count(0)
+
+
+@pytest.mark.usefixtures("book")
+def test_the_preview_on_a_page_is_renewed_after_a_failure_and_not_while_it_is_copied(
+    visit: Visit, people: dict[str, User]
+) -> None:
+    visit.expected.append("ERR_FAILED|htmx:|^undefined$")
+    page = live(visit("/accounts/sim-1/", people["risk_officer"]))
+    limits = page.get_by_role("region", name="Limits after a reset")
+    limits.focus()
+    page.evaluate(OLD)
+    page.route("**/reset/", lambda route: route.abort(), times=1)
+    expect(page.locator("#request-failed")).to_be_visible()
+    expect(page.locator("#reset-preview[data-old]")).to_have_count(0)
+    expect(page.locator("#request-failed")).to_be_hidden()
+    expect(limits).to_be_focused()
+    page.evaluate("() => getSelection().selectAllChildren(document.querySelector('#reset-preview td'))")
+    page.evaluate(OLD)
+    page.evaluate(RENEW)
+    expect(page.locator("#reset-preview[data-old]")).to_have_count(1)
+    page.evaluate("() => getSelection().removeAllRanges()")
+    page.evaluate(RENEW)
+    expect(page.locator("#reset-preview[data-old]")).to_have_count(0)
 
 
 @pytest.mark.usefixtures("book")
