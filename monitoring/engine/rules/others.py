@@ -17,7 +17,7 @@ from monitoring.engine.rules.conduct import (
 from monitoring.engine.rules.exposure import judge_exposure
 from monitoring.engine.rules.findings import Finding
 from monitoring.engine.rules.freshness import may_judge, may_judge_at
-from monitoring.engine.rules.verdicts import conclude
+from monitoring.engine.rules.verdicts import conclude, judge_soft_breaches
 from monitoring.engine.snapshot import Account, Deal
 
 WAITING_KEPT = 64  # deals kept while nothing may be judged
@@ -69,6 +69,7 @@ def settle(
         findings += dealt.findings
     events += conclude(account, findings)
     if moved:
+        events += judge_soft_breaches(account, at)
         reschedule(account, at)
     return events
 

@@ -118,14 +118,28 @@ def _count_soft_breach(account: Account, at: datetime) -> list[Event]:
     state = account.state
     assert state.day is not None
     state.soft_breaches.append(state.day)
-    limits = [rule for rule in account.rule_set.others if isinstance(rule, SoftBreaches)]
-    kept = max([_SOFT_KEPT, *(rule.allowed + 1 for rule in limits)])
-    del state.soft_breaches[:-kept]
+    counting = [
+        (rule, memory)
+        for rule, memory in zip(account.rule_set.others, state.others, strict=True)
+        if isinstance(rule, SoftBreaches)
+    ]
+    del state.soft_breaches[: -max([_SOFT_KEPT, *(rule.allowed + 1 for rule, _ in counting)])]
+    for _, memory in counting:
+        memory.open = False  # it is judged by this one
+    return judge_soft_breaches(account, at)
+
+
+def judge_soft_breaches(account: Account, at: datetime) -> list[Event]:
+    """Judge how many soft breaches there are, once: other rules may allow fewer than there were already."""
+    state = account.state
     events = []
-    for rule in limits:
-        if state.breach is not None or (rule.consequence == "pause" and state.paused_until is not None):
+    for rule, memory in zip(account.rule_set.others, state.others, strict=True):
+        if not isinstance(rule, SoftBreaches):
             continue
-        if (count := soft_breaches(account, rule)) > rule.allowed:
+        count = soft_breaches(account, rule)
+        told, memory.open = memory.open, count > rule.allowed
+        asleep = state.breach is not None or (rule.consequence == "pause" and state.paused_until is not None)
+        if memory.open and not told and not asleep:
             events.append(_stand(account, rule, at, _soft_words(rule, count)))
     return events
 

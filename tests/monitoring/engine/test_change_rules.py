@@ -12,7 +12,7 @@ from monitoring.engine.rules import change_rules, readings
 from monitoring.engine.ruleset import RuleSet, parse_rule_set
 from monitoring.engine.snapshot import AccountState, Snapshot
 from tests.monitoring.engine.conftest import DAILY, STATIC, Desk, document, kinds
-from tests.monitoring.engine.trade import close_position, open_position
+from tests.monitoring.engine.trade import FAR, close_position, open_position
 
 TRAILING: dict[str, Any] = STATIC | {"mode": "trailing", "high_water": "balance_closed"}
 PEAK: dict[str, Any] = DAILY | {"reference": "intraday_peak_equity"}
@@ -214,6 +214,23 @@ def test_a_checkpoint_of_other_rules_goes_on_under_these() -> None:
     assert desk.account.high_water == 10400000
     close_position(desk, "p2")
     assert desk.account.state.generation == 1
+
+
+def test_where_fewer_soft_breaches_are_allowed_than_there_were_that_is_judged_once() -> None:
+    one, soft = NUMBER | {"positions": 1}, {"rule": "soft_breaches", "allowed": 3}
+    desk = running(FAR, one, soft)
+    for name in ("p1", "p2", "p3"):
+        open_position(desk, name)
+        open_position(desk, f"{name}b")
+        for ident in (name, f"{name}b"):
+            close_position(desk, ident)
+    assert change(desk, FAR, one, soft | {"allowed": 3, "consequence": "pause"}) == []
+    assert change(desk, FAR, one, soft | {"allowed": 2, "consequence": "pause"}) == ["breached"]
+    assert kinds(desk.update(100000, after=86400)) == ["day_started", "resumed"]
+    assert kinds(open_position(desk, "p4")) == [], "the account was paused for them"
+    assert change(desk, FAR, one) == []
+    assert change(desk, FAR, one, soft | {"allowed": 0}) == ["breached"]
+    assert desk.account.breached
 
 
 def test_where_only_a_loss_rule_changes_the_others_have_nothing_new_to_say() -> None:
