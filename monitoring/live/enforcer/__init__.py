@@ -165,7 +165,7 @@ class Enforcer:
         case = self._cases.get(event_key)
         if case is None:
             return event_key in self._known and self._known[event_key].state not in {CLOSED, "dry_run"}
-        return case.ended_at is not None and self._since(case.ended_at) < CLOSED_SHOWN
+        return case.done and case.ended_at is not None and self._since(case.ended_at) < CLOSED_SHOWN
 
     def _act_on(self, site: Site, account: Account, event_key: str) -> None:
         case = self._case(site, account, event_key)
@@ -347,20 +347,26 @@ class Enforcer:
             log.info(
                 "positions_closed", account=case.account.public_id, event_key=case.record.event_key, proven=case.done
             )
+            if not (case.done or case.account.must_be_flat):
+                self._show(site, case.account, "")
             return
         if case.account.must_be_flat:
             case.close(case.ended_at)
             metrics.FLAT_AFTER.observe(max(0.0, (case.ended_at - case.due_since).total_seconds()))
             log.info("flat_and_locked", account=case.account.public_id, event_key=case.record.event_key)
+            self._store(site, case)
+            return
+        case.let_go()
         self._store(site, case)
-        if not case.account.must_be_flat:
-            log.info("pause_ended_and_unlocked", account=case.account.public_id, event_key=case.record.event_key)
-            self._show(site, case.account, "")
+        log.info("pause_ended_and_unlocked", account=case.account.public_id, event_key=case.record.event_key)
+        self._show(site, case.account, "")
 
     def _check_overdue(self, case: Case) -> None:
         late = case.wanted and self._since(case.due_since) > OVERDUE
         if late and not case.overdue:
-            case.overdue, case.record.state = True, "overdue"
+            case.overdue = True
+            if not case.done:  # an account that is not unlocked after its pause was flat and locked all the same
+                case.record.state = "overdue"
             log.error(
                 "enforcement_overdue", account=case.account.public_id, event_key=case.record.event_key,
                 why=case.record.last_error,
@@ -372,7 +378,7 @@ class Enforcer:
             case.saved = packed
             self._save(_decode(packed))  # a copy: the recorder's thread reads it later
         if not (isinstance(case, Closing) and case.account.must_be_flat):  # what the breach asks for says more
-            self._show(site, case.account, case.record.state)
+            self._show(site, case.account, "overdue" if case.overdue else case.record.state)
 
     def _show(self, site: Site, account: Account, state: str) -> None:
         if self.shown.get((site.name, account.id), "") != state:

@@ -44,13 +44,13 @@ class Case:
 
     @property
     def wanted(self) -> bool:
-        """Whether the account still has to be flat and locked."""
-        return self.account.must_be_flat
+        """Whether the account still has to be flat and locked, or to be unlocked after a pause."""
+        return self.account.must_be_flat or bool(self.commands())
 
     @property
     def proves(self) -> bool:
-        """Whether a reading tells how far it has come."""
-        return self.wanted
+        """Whether a reading tells how far it has come: what comes after a pause is no part of the proof."""
+        return self.account.must_be_flat
 
     def commands(self) -> tuple[Command, ...]:
         """What is still to be done about the account by what the upstream shows now; single positions apart."""
@@ -91,19 +91,17 @@ class Case:
                 entry[name] = value
         self.last[command.kind, command.position] = (result, at)
         record = self.record
-        if command.kind is CommandKind.UNLOCK:
-            return
-        good = result.status in {ActionStatus.DONE, ActionStatus.NO_CHANGE}
+        good, unlock = result.status in {ActionStatus.DONE, ActionStatus.NO_CHANGE}, command.kind is CommandKind.UNLOCK
         if good and command.kind in CLOSES:
             record.accepted_at = record.accepted_at or at
-        if good and not self.overdue and record.state in {"sent", "partial", "unknown", "rejected"}:
+        if good and not unlock and not self.overdue and record.state in {"sent", "partial", "unknown", "rejected"}:
             record.state = "accepted"
         if not good:
             words = (
                 result.message or result.code or f"HTTP {result.http_status}" * bool(result.http_status) or "no answer"
             )
             record.last_error = f"{command.kind.value}: {result.status.value}: {words}"[:500]
-            if not self.overdue and result.status in OUTCOMES and record.flat_at is None:
+            if not unlock and not self.overdue and result.status in OUTCOMES and record.flat_at is None:
                 record.state = OUTCOMES[result.status]
 
     def saw(self, truth: Resync, at: datetime) -> bool:
@@ -141,3 +139,8 @@ class Case:
         self.record.state, self.overdue = "locked", False
         self.record.locked_at = self.record.locked_at or at
         self.record.last_error = ""
+
+    def let_go(self) -> None:
+        """Nothing is asked of the account any more; what was not done before is said."""
+        self.overdue = False
+        self.record.last_error = "" if self.done else "the pause ended before this was done"

@@ -63,10 +63,16 @@ class Closing(Case):
         return left == 0
 
     def close(self, at: datetime) -> None:
-        """The proof is complete."""
+        """The proof is complete, or nobody asks for it any more."""
         self.overdue = False
         if self.record.flat_at is not None:
             self.record.state, self.record.last_error = CLOSED, ""
+        else:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Other rules, or a review: the positions stay."""
+        self.record.last_error = "no longer asked for"
 
 
 def closes(event_key: str) -> bool:
