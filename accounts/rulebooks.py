@@ -51,12 +51,17 @@ def rule_set_at(challenge: Challenge, instant: datetime) -> RuleSet:
 
 
 def active(challenge: Challenge, at: datetime | None = None) -> list[RuleOverride]:
-    """The overrides that hold at `at` (left out: now), oldest first; from prefetched `overrides` without a query.
+    """The overrides that hold at `at` (left out: now), `in_order`; from prefetched `overrides` without a query.
 
     A challenge that has ended keeps those that it ended under: what judged it stays.
     """
     instant = at or timezone.now()
-    return [one for one in challenge.overrides.all() if holds(one, instant, challenge.ended_at)]
+    return in_order(one for one in challenge.overrides.all() if holds(one, instant, challenge.ended_at))
+
+
+def in_order(overrides: Iterable[RuleOverride]) -> list[RuleOverride]:
+    """By rule and number, whenever they were set: accounts that are set apart alike have one and the same document."""
+    return sorted(overrides, key=lambda one: (one.rule, one.ordinal))
 
 
 def errors_to_come(document: Mapping[str, Any], overrides: Iterable[RuleOverride], at: datetime) -> list[Complaint]:
@@ -97,5 +102,5 @@ def holds(override: RuleOverride, instant: datetime, last: datetime | None = Non
 
 def effective(document: Mapping[str, Any], overrides: Iterable[RuleOverride]) -> dict[str, Any]:
     """The document with these overrides in the places of its rules."""
-    patches = [Override(one.rule, one.ordinal, one.replacement) for one in overrides]
+    patches = [Override(one.rule, one.ordinal, one.replacement) for one in in_order(overrides)]
     return dict(apply_overrides(document, patches)) if patches else dict(document)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pytest
 from django.db import DatabaseError, connection
 
-from accounts import challenges, overrides, plans
+from accounts import challenges, overrides, plans, rulebooks
 from accounts.models import AuditEntry, Challenge, EnforcementMode, Role, Server, User
 from monitoring.engine.messages import AccountFigures, Resync
 from monitoring.engine.ruleset.model import MaxPositions
@@ -95,3 +95,18 @@ def test_a_challenge_stays_under_what_it_failed_by() -> None:
     entry = with_book(lambda book: book.load())["acc_1"]
     assert [rule.positions for rule in entry.rule_set.others if isinstance(rule, MaxPositions)] == [5]
     assert entry.overridden
+
+
+def test_accounts_set_apart_alike_have_their_rules_in_one_order() -> None:
+    """The order in which they were set apart is nobody's: pages find an account's figures by a rule's place."""
+    officer = User.objects.create_user("risk", role=Role.RISK_OFFICER)
+    plans.ensure_default_plans()
+    with_book(lambda book: book.adopt([listing(one, 100_000.0, 100_000.0) for one in ("acc_1", "acc_2")], AT))
+    more = [("max_positions", {"positions": 3}), ("max_lots_total", {"lots": "3", "count": "net"})]
+    for challenge, order in zip(Challenge.objects.order_by("pk"), (more, more[::-1]), strict=True):
+        for rule, replacement in order:
+            overrides.set_override(challenge.account, rule, 0, replacement, officer, "r")
+    entries = with_book(lambda book: book.load())
+    for challenge in Challenge.objects.select_related("account"):
+        judged = [rule.rule for rule in entries[challenge.account.upstream_id].rule_set.rules]
+        assert judged == [rule["rule"] for rule in rulebooks.rulebook(challenge)["rules"]]
