@@ -102,7 +102,10 @@ def test_accounts_set_apart_alike_have_their_rules_in_one_order() -> None:
     officer = User.objects.create_user("risk", role=Role.RISK_OFFICER)
     plans.ensure_default_plans()
     with_book(lambda book: book.adopt([listing(one, 100_000.0, 100_000.0) for one in ("acc_1", "acc_2")], AT))
-    more = [("max_positions", {"positions": 3}), ("max_lots_total", {"lots": "3", "count": "net"})]
+    more: list[tuple[str, dict[str, Any]]] = [
+        ("max_positions", {"positions": 3}),
+        ("max_lots_total", {"lots": "3", "count": "net"}),
+    ]
     for challenge, order in zip(Challenge.objects.order_by("pk"), (more, more[::-1]), strict=True):
         for rule, replacement in order:
             overrides.set_override(challenge.account, rule, 0, replacement, officer, "r")
