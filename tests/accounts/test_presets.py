@@ -39,6 +39,12 @@ def test_a_preset_in_money_is_worked_out_for_the_account_that_it_is_made_for(pre
     assert preset.size == (f"{named}000.00" if preset.slug.endswith("k") else "100000.00")
 
 
+@EACH
+def test_a_day_starts_at_the_same_time_in_all_phases(preset: Preset) -> None:
+    first, *others = [{**phase.document, "rules": []} for phase in preset.phases]
+    assert all(one == first for one in others)
+
+
 def test_slugs_are_given_once() -> None:
     assert len({preset.slug for preset in PRESETS}) == len(PRESETS) == 21
 

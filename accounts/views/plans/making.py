@@ -15,7 +15,7 @@ from accounts.models import Plan, User
 from accounts.permissions import access_change_plans, access_plans, gate, may_change_plans
 from accounts.plan_forms import NewPlanForm
 from accounts.presets import CHECK, Preset
-from accounts.views.plans.shown import RuleShown, Sample, rules_shown
+from accounts.views.plans.shown import RuleShown, Sample, general_shown, rules_shown
 from monitoring.engine.ruleset import RuleSetError, load_document
 
 WRONG = 422
@@ -28,6 +28,7 @@ class PresetShown:
 
     preset: Preset
     title: str
+    general: list[tuple[str, str]]  # the same in all phases
     phases: list[tuple[str, list[RuleShown]]]
     plans: list[Plan]  # made from it
 
@@ -92,6 +93,7 @@ def presets_page(request: HttpRequest) -> HttpResponse:
         PresetShown(
             one,
             title(one),
+            general_shown(one.phases[0].document),
             [(phase.name, rules_shown(phase.document, Sample(one.size))) for phase in one.phases],
             made.get(one.slug, []),
         )

@@ -20,6 +20,7 @@ from accounts.views.plans.shown import (
     by_whom,
     changes,
     desk_link,
+    general_shown,
     judged,
     rules_shown,
     sample_of,
@@ -46,6 +47,7 @@ class PhaseShown:
 
     phase: Phase
     sample: Sample
+    general: list[tuple[str, str]]
     rules: list[RuleShown]
     versions: list[VersionShown]
     first: bool
@@ -135,5 +137,7 @@ def _phase(request: HttpRequest, number: int, phase: Phase, many: int, counts: d
         )
         for one, older in zip(rule_sets, before, strict=True)
     ]
+    general = general_shown(rule_sets[0].document) if rule_sets else []
     rules = rules_shown(rule_sets[0].document, sample) if rule_sets else []
-    return PhaseShown(phase, sample, rules, versions, number == 1, number == many, getattr(phase, "draft", None))
+    draft = getattr(phase, "draft", None)
+    return PhaseShown(phase, sample, general, rules, versions, number == 1, number == many, draft)

@@ -12,15 +12,19 @@ from urllib.parse import urlencode
 
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest
+from django.utils.text import capfirst
 
 from accounts import plans, presets
 from accounts.models import Challenge, Phase, RuleSet, User
 from accounts.plan_forms import RULES
+from accounts.plan_forms.specs import GENERAL
 from accounts.plan_forms.values import MOST_RULES
 from monitoring.engine.rules.examples import Example, worked_example
 from monitoring.engine.ruleset import RuleSet as Compiled
 from monitoring.engine.ruleset import RuleSetError, parse_rule_set
 from monitoring.engine.ruleset.compare import Difference, differences
+from monitoring.engine.ruleset.normal import normal
+from monitoring.engine.ruleset.phrases import LABELS, value_words
 from monitoring.engine.ruleset.sentences import title_of
 
 RUNNING = Q(ended_at=None)
@@ -87,6 +91,13 @@ def sample_of(request: HttpRequest, phase: Phase | None = None) -> Sample:
 def compiled(document: Mapping[str, Any], sample: Sample = Sample()) -> Compiled:  # frozen
     """The document compiled for the sample account; raises RuleSetError."""
     return parse_rule_set({**document, **sample.brought})
+
+
+def general_shown(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What holds for all rules, in words, what is left out included: when a day starts, who is warned when, …"""
+    whole = normal({key: value for key, value in document.items() if key != "rules"})
+    heads = dict.fromkeys(spec.path.partition(".")[0] for spec in GENERAL)
+    return [(capfirst(LABELS[key]), value_words(key, whole[key])) for key in heads if key in whole]
 
 
 def rules_shown(document: Mapping[str, Any], sample: Sample) -> list[RuleShown]:

@@ -14,7 +14,16 @@ from accounts.permissions import access_plans, gate, may_change_plans
 from accounts.plan_forms import JudgedFilterForm, in_order, json_text
 from accounts.views.exports import csv_refusal, csv_response
 from accounts.views.plans.catalogue import headings, partial, query_of
-from accounts.views.plans.shown import by_whom, changes, desk_link, judged, phase_of, rules_shown, sample_of
+from accounts.views.plans.shown import (
+    by_whom,
+    changes,
+    desk_link,
+    general_shown,
+    judged,
+    phase_of,
+    rules_shown,
+    sample_of,
+)
 
 PER_PAGE = 50
 HEAD = ("account", "login", "trader", "server", "state", "initial balance", "currency", "started", "ended")
@@ -59,6 +68,7 @@ def version(request: HttpRequest, slug: str, phase: str, number: int) -> HttpRes
         "plan": found.plan,
         "version": rule_set,
         "by": by_whom(rule_set.author),
+        "general": general_shown(rule_set.document),
         "rules": rules_shown(rule_set.document, sample),
         "sample": sample,
         "before": before,

@@ -39,6 +39,17 @@ def test_a_plan_shows_its_rules_in_words_with_a_worked_example(signed_in: Signed
     assert "Edit rules" in signed_in("head_of_risk").get("/plans/two-step/").content.decode()
 
 
+def test_what_holds_for_all_rules_stands_with_them(signed_in: SignedIn, plan: Plan) -> None:
+    officer = signed_in("risk_officer")
+    for path in ("/plans/two-step/", "/plans/two-step/versions/phase-1/1/", "/plans/presets/?q=FTMO+2-Step"):
+        page = officer.get(path).content.decode()
+        assert "Start of the trading day:</span> 00:00 Europe/Prague" in page
+        assert "Warnings:</span> at 80%, 90%, 95%" in page
+        assert "Trading week:</span> Monday to Friday" in page
+    page = officer.get("/plans/presets/?q=blue").content.decode()
+    assert "Start of the trading day:</span> 17:00 America/New_York" in page
+
+
 @pytest.mark.parametrize("size", ["0", "0.001", "-5", "NaN", "Infinity", "1e5", "1e999", "many", "50,000", "9" * 40])
 def test_a_strange_size_of_the_example_is_no_defect(signed_in: SignedIn, plan: Plan, size: str) -> None:
     client = signed_in("risk_officer")
