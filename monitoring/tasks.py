@@ -1,7 +1,8 @@
-"""What Celery does for monitoring: runs of the rule lab and the end of old recordings, in the queue `jobs`."""
+"""What Celery does for monitoring: runs of the rule lab, the end of old ones and of old recordings; queue `jobs`."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -28,6 +29,14 @@ def sweep_lab() -> None:
     runs.bury()
     for run_id in runs.overlooked():
         run_lab_job.apply_async(args=(run_id,), expires=60)
+
+
+@shared_task
+def delete_lab_runs_job() -> None:
+    """Delete runs that ended longer ago than they are kept."""
+    days = settings.RISKDESK_LAB_DAYS
+    if deleted := runs.delete_ended(timezone.now() - timedelta(days=days)):
+        log.info("lab_runs_deleted", runs=deleted, older_than_days=days)
 
 
 @shared_task

@@ -65,6 +65,11 @@ app.conf.beat_schedule = {
     # A hint that expires: a worker that comes back finds one sweep to do, not an hour's worth.
     "alerts-sweep": {"task": "alerts.tasks.sweep", "schedule": 1.0, "options": {"queue": "alerts", "expires": 5}},
     "lab-sweep": {"task": "monitoring.tasks.sweep_lab", "schedule": 15.0, "options": {"queue": "bulk", "expires": 30}},
+    "old-lab-runs": {
+        "task": "monitoring.tasks.delete_lab_runs_job",
+        "schedule": 3600.0,
+        "options": {"queue": "jobs", "expires": 3600},
+    },
     "old-recordings": {
         "task": "monitoring.tasks.delete_recordings_job",
         "schedule": 3600.0,

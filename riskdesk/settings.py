@@ -33,6 +33,7 @@ RISKDESK_RECORDING = env.flag("RISKDESK_RECORDING", False)  # write what the mon
 _recording_dir = env.text("RISKDESK_RECORDING_DIR")
 RISKDESK_RECORDING_DIR = (BASE_DIR / _recording_dir).resolve() if _recording_dir else RISKDESK_STATE_DIR / "recordings"
 RISKDESK_RECORDING_DAYS = env.integer("RISKDESK_RECORDING_DAYS", 30, low=1, high=3650)
+RISKDESK_LAB_DAYS = env.integer("RISKDESK_LAB_DAYS", 90, low=1, high=3650)  # finished runs of the rule lab are kept
 RISKDESK_SHARD = env.name("RISKDESK_SHARD", "main")
 RISKDESK_MONITOR_PORT = env.integer("RISKDESK_MONITOR_PORT", 8102, low=0, high=65535)  # /healthz, /metrics; loopback
 RISKDESK_TIME_ZONE = env.text("RISKDESK_TIME_ZONE", "Europe/Prague")

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -212,6 +212,12 @@ def bury() -> int:
                 _remove_files(run)
     _remove_orphans()
     return buried
+
+
+def delete_ended(before: datetime) -> int:
+    """Delete the runs that ended before then, with their results; how many. The audit keeps who asked for them."""
+    _, deleted = LabRun.objects.filter(finished_at__lt=before).exclude(state__in=WAITING).delete()
+    return deleted.get(LabRun._meta.label, 0)
 
 
 def rules_of(document: dict[str, Any]) -> RuleSet | None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import redis
 import structlog
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
@@ -53,6 +54,7 @@ def lab(request: HttpRequest) -> HttpResponseBase:
         "sort": sort,
         "headings": lists.headings(request, HEADINGS, sort),
         "query": lists.query(request),
+        "kept": settings.RISKDESK_LAB_DAYS,
         "may_run": may_run_lab(request.user),
     }
     return lists.render_list(request, "monitoring/lab.html", "monitoring/_lab_list.html", context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,8 @@ from monitoring.engine.tape import Gap, encode
 from monitoring.lab import runs
 from monitoring.live.recording.blocks import member
 from monitoring.models import LabRun, LabState
-from monitoring.tasks import delete_recordings_job, run_lab_job, sweep_lab
+from monitoring.tasks import run_lab_job, sweep_lab
 from riskdesk.celery import app as celery
-from riskdesk.celery import route
 from tests.monitoring.book import get, signed_in, text
 from tests.monitoring.engine.conftest import DAILY, document
 from tests.monitoring.test_lab import update
@@ -365,29 +364,11 @@ def test_who_may_what() -> None:
     assert auditor.get("/lab/00000000-0000-0000-0000-000000000000/").status_code == 404
 
 
-def test_what_beat_starts_exists_and_has_its_queue() -> None:
-    celery.loader.import_default_modules()
-    entries = celery.conf.beat_schedule
-    assert {entry["task"] for entry in entries.values()} <= set(celery.tasks)
-    assert entries["lab-sweep"]["options"]["queue"] == route("monitoring.tasks.sweep_lab")["queue"] == "bulk"
-    assert route("monitoring.tasks.run_lab_job")["queue"] == route("monitoring.tasks.delete_recordings_job")["queue"]
-
-
 def test_a_nul_in_a_spoilt_line_is_no_trouble(officer: Client) -> None:
     spoilt = b'{"type": "a\\u0000b", "ts": "2026-06-10T00:00:00Z"}'
     run = done(officer, upload=frames(*FALLING, spoilt))
     assert run.state == LabState.DONE, run.error
     assert "unknown_type" in get(officer, f"/lab/{run.pk}/")
-
-
-def test_old_recordings_are_deleted(recorded: Path, settings: Settings) -> None:
-    settings.RISKDESK_RECORDING_DAYS = (date.today() - date(2026, 6, 10)).days + 2
-    delete_recordings_job()
-    kept = [path.name for path in sorted(recorded.iterdir())]
-    settings.RISKDESK_RECORDING_DAYS = 1
-    delete_recordings_job()
-    assert kept == ["main-2026-06-10.jsonl.gz", "main-2026-06-11.jsonl.gz"]
-    assert list(recorded.iterdir()) == []
 
 
 def test_the_state_folder_is_the_settings() -> None:
