@@ -13,7 +13,7 @@ from hashlib import sha256
 from accounts.templatetags import formats
 from monitoring.live.publish import AccountRow, ReadingRow, StandingRow
 from monitoring.objectives.rulebook import OBJECTIVES, Rule, Rulebook
-from monitoring.objectives.words import STANDING_WORDS, STATE_WORDS, full_sentence
+from monitoring.objectives.words import STANDING_WORDS, STATE_WORDS, full_sentence, legible
 from monitoring.replica import SEVERITY_WORDS, Cells, money, percent
 from monitoring.replica.cells import (
     BREACHED,
@@ -174,11 +174,11 @@ def _measured_words(reading: ReadingRow) -> str:
 def _standing_cells(standing: StandingRow) -> Cells:
     points = standing.share_points
     return {
-        "value": standing.value,
-        "limit": standing.limit,
+        "value": legible(standing.value),
+        "limit": legible(standing.limit),
         "used": percent(points),
         "state": STANDING_WORDS.get(standing.state, standing.state),
-        "line": full_sentence(standing.reason),
+        "line": full_sentence(legible(standing.reason)),
         "due": formats.utc_ms(standing.due_ms),
         "w": gauge_width(points or 0),
         "s": standing_severity(standing),

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
+from accounts.templatetags import formats
 from monitoring.engine.ruleset.sentences import TITLES
 
-__all__ = ["EVENT_WORDS", "OPERATOR_WORDS", "STANDING_WORDS", "STATE_WORDS", "TITLES", "full_sentence"]
+__all__ = ["EVENT_WORDS", "OPERATOR_WORDS", "STANDING_WORDS", "STATE_WORDS", "TITLES", "full_sentence", "legible"]
+
+_INSTANT = re.compile(r"\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z")
+_NEGATIVE = re.compile(r"(?<![\w.,-])-(?=\d)")
 
 OPERATOR_WORDS = {"<": "falls below", "<=": "falls to or below", ">=": "is at or above"}
 STATE_WORDS = {
@@ -35,6 +41,11 @@ EVENT_WORDS = {
     "fresh": "Data fresh again",
     "refused": "Frame refused",
 }
+
+
+def legible(said: str) -> str:
+    """What the engine says with instants and amounts as pages write them: "2026-11-23 01:00:00 UTC", U+2212."""
+    return _NEGATIVE.sub(formats.MINUS, _INSTANT.sub(r"\1 \2 UTC", said))
 
 
 def full_sentence(reason: str) -> str:

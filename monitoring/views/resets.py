@@ -36,7 +36,7 @@ def reset(request: HttpRequest, public_id: str) -> HttpResponse:
 def _rows(preview: ResetPreview) -> list[dict[str, object]]:
     return [
         {
-            "title": title_of({"rule": now.rule}),
+            "title": title_of({"rule": now.rule, "mode": preview.modes.get(now.index)}),
             "measured": formats.money(then.measured, preview.digits),
             "floor": formats.money(now.floor, preview.digits),
             "then": formats.money(then.floor, preview.digits),

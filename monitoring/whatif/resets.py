@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
@@ -11,7 +12,7 @@ from accounts.models import Challenge
 from monitoring.engine.events import Reading, ResetForecast
 from monitoring.engine.rules import readings
 from monitoring.engine.rules.forecast import at_reset
-from monitoring.engine.ruleset import RuleSetError
+from monitoring.engine.ruleset import LossRule, RuleSetError
 from monitoring.engine.snapshot import AccountState, Snapshot
 from monitoring.models import Checkpoint
 from monitoring.whatif.effects import Compiler
@@ -23,6 +24,7 @@ _decode = msgspec.msgpack.Decoder(AccountState).decode
 class ResetPreview:
     """What a reset at `at` would do; `rules` pairs each rule's reading now with what would stand after it.
 
+    `modes` has the mode of a maximum loss by its place in the document.
     `why_not` says why there is nothing to show. Money in minor units of `digits` decimals.
     """
 
@@ -30,6 +32,7 @@ class ResetPreview:
     digits: int = 2
     rules: tuple[tuple[Reading, ResetForecast], ...] = ()
     why_not: str = ""
+    modes: Mapping[int, str] = field(default_factory=dict)
     breached: bool = False  # it has failed already: no reset changes that
 
     @property
@@ -51,4 +54,5 @@ def reset_preview(challenge: Challenge, at: datetime) -> ResetPreview:
         return ResetPreview(why_not=f"It cannot be computed: {error}")
     known = max(ts for ts in (state.now, state.last_ts, state.updated_at) if ts is not None)
     paired = tuple(zip(readings(account, known), at_reset(account), strict=True))
-    return ResetPreview(known, rule_set.digits, paired, breached=account.breached)
+    modes = {rule.index: rule.mode for rule in rule_set.rules if isinstance(rule, LossRule) and rule.mode}
+    return ResetPreview(known, rule_set.digits, paired, modes=modes, breached=account.breached)

@@ -78,6 +78,14 @@ def test_a_standing_is_shown_as_the_engine_told_it() -> None:
     assert standing_cells(TARGET, share_points=None)["r2_used"] == "—"
 
 
+def test_instants_and_losses_are_legible() -> None:
+    reason = "the account must be flat by 2026-11-23T01:00:00Z; closed profit -5.25, days 2026-11-21 to 2026-11-22"
+    found = standing_cells(TARGET, value="-5.25", limit="flat by 2026-11-23T01:00:00.000Z", reason=reason)
+    assert (found["r2_value"], found["r2_limit"]) == ("−5.25", "flat by 2026-11-23 01:00:00 UTC")
+    said = "The account must be flat by 2026-11-23 01:00:00 UTC; closed profit −5.25, days 2026-11-21 to 2026-11-22."
+    assert found["r2_line"] == said
+
+
 @pytest.mark.parametrize(
     ("rule", "changes", "severity"),
     [

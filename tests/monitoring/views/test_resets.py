@@ -46,6 +46,7 @@ def test_a_floating_loss_under_a_higher_balance_is_a_trap(officer: Client) -> No
     assert "would be in breach at its reset without any move of the market" in said
     assert "95,500.00 95,000.00 99,000.00 −3,500.00 Breach (fail)" in said.replace("  ", " ")
     assert "2026-11-20 12:00:00" in said
+    assert "Maximum loss, static 95,500.00" in said.replace("  ", " ")  # a rule set may have a trailing one too
 
 
 def test_who_would_be_within_every_limit_is_told_so(officer: Client) -> None:
