@@ -53,7 +53,7 @@ def shape(one: RuleOverride, now: datetime) -> OverrideOut:
         ended_at=one.ended_at,
         ended_by=one.ended_by.username if one.ended_by else None,
         end_reason=one.end_reason,
-        holds=holds(one, now),
+        holds=holds(one, now, one.challenge.ended_at),
     )
 
 

@@ -11,10 +11,11 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts.models import AuditEntry, CalendarRevision, NewsAnnouncement, RuleOverride, Server, SymbolName
+from accounts import challenges, overrides
+from accounts.models import AuditEntry, CalendarRevision, NewsAnnouncement, RuleOverride, Server, SymbolName, User
 from monitoring.engine.ruleset import RuleSetError, load_document
 from tests.accounts.api.conftest import Caller
-from tests.accounts.book import a_challenge, a_document, daily_of, newest, phase_of
+from tests.accounts.book import AT, a_challenge, a_document, daily_of, newest, phase_of
 
 Make = Callable[[str], Caller]
 NEWS = "uid,at,currency,impact,title,symbols\nnfp,2026-12-04T13:30:00Z,USD,high,Payrolls,\n"
@@ -131,6 +132,16 @@ def test_a_rulebook_of_the_past_can_be_asked_for(caller: Make) -> None:
     assert auditor.get("/accounts/acc_1/rulebook", at=before).status_code == 404
     assert auditor.get("/accounts/acc_1/rulebook", at="yesterday").status_code == 422
     assert auditor.get("/accounts/nobody/rulebook").status_code == 404
+
+
+def test_the_rulebook_that_judged_a_failed_challenge_is_told(caller: Make, people: dict[str, User]) -> None:
+    challenge, head = a_challenge(), people["head_of_risk"]
+    ends = AT + timedelta(hours=3)
+    overrides.set_override(challenge.account, "max_positions", 0, {"positions": 3}, head, "r", ends, AT)
+    challenges.fail(challenge, "4 positions", AT + timedelta(hours=2))
+    told = caller("auditor").get("/accounts/acc_1/rulebook").json()
+    assert told["document"]["rules"][-1] == {"rule": "max_positions", "positions": 3}
+    assert [one["holds"] for one in told["overrides"]] == [True]
 
 
 def test_news_come_as_csv_or_json_and_can_be_tried_first(caller: Make) -> None:
