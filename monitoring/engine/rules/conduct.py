@@ -251,6 +251,7 @@ def judge_stops(
             position = account.positions[ident]
             if position.sl:
                 continue
+            memory.told = [*(known for known in memory.told if known in account.positions), ident]
             at = late if late is not None and ident not in seen else stop_due(account, rule, ident)
             reason = f"position {ident} of {position.symbol} has no stop {rule.within_seconds} s after it was opened"
             findings.append(Finding(rule, memory, at, ident, reason, (ident,)))

@@ -162,13 +162,17 @@ def stops(seen: View, rule: StopLossRequired, memory: OtherMemory) -> Standing:
     """How many open positions have no stop, and when the next of them must have one."""
     within = timedelta(seconds=rule.within_seconds)
     bare = [(at + within, held.id) for at, held in seen.opened if not held.sl]
-    late = [name for deadline, name in bare if deadline < seen.now]
-    due = min((deadline for deadline, _ in bare if deadline >= seen.now), default=None)
+    ahead = [deadline for deadline, _ in bare if deadline >= seen.now]
+    asked = {*memory.told, *memory.awaiting}  # the others had one in time: what became of it is not this rule's matter
+    late = [name for deadline, name in bare if deadline < seen.now and name in asked]
+    due = min(ahead, default=None)
     reason = "every open position has a stop" if seen.positions else "no position is open"
     if late:
         reason = f"{positions_text(len(late))} had no stop within {rule.within_seconds} s: {_some(late)}"
+    elif due is not None:
+        reason = f"{positions_text(len(ahead))} without a stop; the first must have one by {clock_text(due)}"
     elif bare:
-        reason = f"{positions_text(len(bare))} without a stop; the first must have one by {clock_text(min(bare)[0])}"
+        reason = f"{positions_text(len(bare))} without a stop now, and with one when it was asked for"
     limit = f"within {rule.within_seconds} s"
     return _plain(rule, _VIOLATED if late else _OK, f"{len(bare)} without a stop", limit, reason, due)
 

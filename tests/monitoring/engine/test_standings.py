@@ -9,9 +9,17 @@ from typing import Any
 import msgspec
 
 from monitoring.engine.events import Standing
-from monitoring.engine.messages import ConnectionFigures, ConnectionLost, Holiday, Market, NewsEvent
+from monitoring.engine.messages import (
+    ConnectionFigures,
+    ConnectionLost,
+    Holiday,
+    Market,
+    NewsEvent,
+    Position,
+    PositionModified,
+)
 from monitoring.engine.rules.standings import standings, standings_key
-from tests.monitoring.engine.conftest import DAILY, Desk
+from tests.monitoring.engine.conftest import DAILY, Desk, kinds
 from tests.monitoring.engine.trade import close_position, desk_of, go, open_position
 
 TARGET: dict[str, Any] = {"rule": "profit_target", "amount": {"percent": "10", "of": "initial"}, "requires_flat": True}
@@ -227,6 +235,21 @@ def test_stops_are_asked_for_after_their_time() -> None:
     assert said(desk)[0] == "ok", "the last second is in time"
     desk.update(100000, after=0.5)
     assert said(desk)[0] == "violated"
+
+
+def test_a_stop_that_is_taken_away_after_its_time_is_no_violation() -> None:
+    desk = desk_of(ALL[10])
+    desk.update(100000)
+    for name, stop in (("p1", 1.05), ("p2", None)):
+        open_position(desk, name, sl=stop)
+    assert kinds(desk.update(100000, after=100)) == ["violated"]
+    shown = [Position(id=name, symbol="EURUSD", type="buy", volume=1.0) for name in ("p1", "p2")]
+    desk.send(PositionModified(account_id="acc_1", ts=desk.now, data=shown[0]))
+    assert only(desk).reason == "1 position had no stop within 60 s: p2"
+    close_position(desk, "p2")
+    found = only(desk)
+    assert (found.state, found.value, found.due) == ("ok", "1 without a stop", None)
+    assert found.reason == "1 position without a stop now, and with one when it was asked for"
 
 
 def test_inactivity_says_by_when_a_position_must_be_opened() -> None:
