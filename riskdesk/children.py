@@ -93,7 +93,7 @@ def simulator_arguments(settings: Any) -> tuple[str, ...]:
         "--seed": settings.RISKDESK_SIMULATOR_SEED,
         "--key": settings.RISKDESK_UPSTREAM.key,
     }
-    parts = [str(part) for pair in arguments.items() for part in pair]
+    parts = [f"{name}={value}" for name, value in arguments.items()]  # a random key may begin with a hyphen
     if settings.RISKDESK_SIMULATOR_MARKET_START is not None:
         parts += ["--market-start", settings.RISKDESK_SIMULATOR_MARKET_START.isoformat()]
     if settings.RISKDESK_SIMULATOR_TICKS:
