@@ -14,6 +14,8 @@ from tests.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 AT_ONCE = 1.0  # seconds, from the click until it is on another browser's screen
+# Other programs may hold this machine's processors for a second; as often as this in a row is ours.
+TRIES = ("4", "4.5", "3", "2", "3.5")
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def test_an_override_is_seen_by_trader_and_desk_within_a_second(desk: WholeDesk,
         expect(page.locator("body")).to_have_attribute("data-live", "connected")
     on_desk: list[float] = []
     in_rulebook: list[float] = []
-    for percent in ("4", "4.5", "3"):  # other programs may hold this machine's processors for a second
+    for percent in TRIES:
         officer.goto(f"{desk.url}/overrides/new/?account={account}&rule=daily_loss&ordinal=0&next=/overrides/")
         officer.locator("#rules-0-amount-percent").fill(percent)
         expect(officer.locator("#preview")).to_have_attribute("data-finished", "")
@@ -64,9 +66,11 @@ def test_an_override_is_seen_by_trader_and_desk_within_a_second(desk: WholeDesk,
         click(officer, "End them")
         expect(version).to_have_text("v1")
         expect(trader.locator("#rulebook")).not_to_contain_text("Agreed by mail")
+        if on_desk[-1] <= AT_ONCE and in_rulebook[-1] <= AT_ONCE:
+            break
     print(f"on the desk after {on_desk}, in the rulebook after {in_rulebook}")
-    assert min(on_desk) <= AT_ONCE, on_desk
-    assert min(in_rulebook) <= AT_ONCE, in_rulebook
+    assert on_desk[-1] <= AT_ONCE, on_desk
+    assert in_rulebook[-1] <= AT_ONCE, in_rulebook
     row = desk.row(str(account))
     assert row is not None
     eventually(lambda: not getattr(desk.row(str(account)), "overridden", True), what="the plan's rules hold again")

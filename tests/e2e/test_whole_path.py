@@ -11,13 +11,14 @@ from datetime import datetime
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from monitoring.live.publish import ServerRow
 from tests.e2e.conftest import Visit
 from tests.e2e.whole import WholeDesk, sign_in, visiting, whole_desk
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 WITHIN = 1.0  # seconds from the push to each station
-TRIES = 3  # other programs may hold this machine's processors for a second; three times in a row is ours
+TRIES = 5  # other programs may hold this machine's processors for a second; five times in a row is ours
 # Notes when the page first shows each severity of the row, the row on top of all calmer ones, and the rail's entry.
 WATCH = """(account) => {
   const seen = (window.__seen ||= {}), now = () => performance.timeOrigin + performance.now();
@@ -158,6 +159,11 @@ BAD_FRAMES = ("corrupt", "nan", "missing_field", "wrong_type", "unknown_type", "
 OLD_FRAMES = {"late", "repeat"}  # well formed and of the past: not refused, and change nothing
 
 
+def past(feed: ServerRow) -> int:
+    """How many frames of the past it has counted."""
+    return feed.late + feed.repeated
+
+
 def test_bad_frames_are_refused_and_counted_and_the_stream_goes_on(desk: WholeDesk, visit: Visit) -> None:
     desk.make_account("spoilt")
     page = sign_in(visit, "risk", "/desk/?q=" + desk.login("spoilt"))
@@ -178,9 +184,9 @@ def test_bad_frames_are_refused_and_counted_and_the_stream_goes_on(desk: WholeDe
     assert not desk.events("spoilt", "warned", "breached")
     expect(counted).to_have_text(str(before.refused + len(BAD_FRAMES)))
     expect(feeds.locator("#refusals")).to_be_visible()
+    eventually(lambda: past(desk.feed()) > past(before), what="a frame of the past is counted")
     after = desk.feed()
     print(f"refused {after.refusals}, late {after.late}, repeated {after.repeated}, gaps {after.gaps}")
-    assert after.late + after.repeated > before.late + before.repeated
     assert after.connects == before.connects  # 10 MB of nonsense cost no connection
 
 
