@@ -28,7 +28,7 @@ class SecondLine:
 
     def __init__(self, pipeline: Pipeline, words: RuleWords, *, pace: float = PACE) -> None:
         self.pipeline, self.words, self.pace = pipeline, words, pace
-        self.refused: dict[str, str] = {}  # account id -> why; not tried again before its rules change
+        self.refused: dict[str, str] = {}  # account id -> why; tried again on a new link, or when its rules change
         self._pending: dict[str, None] = {}  # in the order in which they came
         self._told: dict[str, dict[str, Any]] = {}  # what the upstream has of us, by account id
         self._wanted: dict[int, tuple[object, dict[str, Any]]] = {}  # by rule set, which many accounts share
@@ -84,9 +84,10 @@ class SecondLine:
         doubtful = pipeline.told_there.rules_changed()
         if (connects := pipeline.connector.feed.health.connects) != self._connects:
             self._connects = connects
-            doubtful = {*doubtful, *self._told}  # nobody knows what happened meanwhile
-        for account_id in doubtful & self._told.keys():
-            del self._told[account_id]
+            doubtful = {*doubtful, *self._told, *self.refused}  # nobody knows what happened meanwhile
+        for account_id in doubtful & (self._told.keys() | self.refused.keys()):
+            self._told.pop(account_id, None)
+            self.refused.pop(account_id, None)
             self._pending[account_id] = None
 
     async def _bring_in_step(self, account_id: str) -> float:

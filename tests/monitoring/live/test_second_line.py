@@ -7,6 +7,8 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+import pytest
+
 from accounts import symbols
 from accounts.models import Challenge, EnforcementMode, Role, RuleSet, Server, User
 from monitoring.live.publish import ServerRow
@@ -107,3 +109,18 @@ def test_dry_run_tells_the_upstream_nothing_until_it_is_live(desk: Desk) -> None
     assert feed(desk).rules_pending == 0
     Server.objects.update(enforcement=EnforcementMode.LIVE)
     eventually(lambda: rules_there(desk, "acc_x")["max_lot_size"] == 2.0, what="told once it is live")
+
+
+@pytest.mark.slow
+def test_what_was_refused_while_the_key_was_not_valid_is_told_on_the_new_link(desk: Desk) -> None:
+    with_caps()
+    desk.make_account("acc_x")
+    desk.control("/faults", {"kind": "http_503", "path": "risk-rules", "for_s": 600})
+    desk.start_monitor()
+    eventually(lambda: desk.head() and feed(desk).rules_pending == 1, what="it waits")
+    desk.control("/faults", {"kind": "key_revoked"})
+    eventually(lambda: feed(desk).rules_refused == 1, within=30, what="refused")
+    assert "401" in feed(desk).rules_refusal
+    desk.control("/faults", method="DELETE")
+    eventually(lambda: (feed(desk).rules_in_step, feed(desk).rules_refused) == (1, 0), within=60, what="in step")
+    assert rules_there(desk, "acc_x")["max_lot_size"] == 2.0
