@@ -68,6 +68,7 @@ def _told(request: HttpRequest, answer: HttpResponseBase) -> HttpResponseBase:
     ):
         answer.content = JsonResponse(_body(answer.status_code, _detail(request, answer))).content
         answer.headers["Content-Type"] = JSON
+        answer.headers["Content-Length"] = str(len(answer.content))  # said already, of the page
     return answer
 
 

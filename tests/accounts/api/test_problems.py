@@ -25,6 +25,7 @@ def test_another_method_is_a_problem_that_names_the_right_ones(caller: Make, pat
     assert (made.status_code, made.headers["Content-Type"]) == (405, "application/problem+json")
     assert made.headers["Allow"]
     assert made.json()["detail"].startswith(f"{method} is not for this address; allowed: ")
+    assert made.headers["Content-Length"] == str(len(made.content))
 
 
 def test_the_document_refuses_a_trader_in_json_too(caller: Make) -> None:
@@ -38,6 +39,7 @@ def test_a_client_that_mistook_the_address_reads_a_problem(caller: Make, path: s
     made = one.client.get(path, headers={"Authorization": f"Bearer {one.text}"})
     assert (made.status_code, made.headers["Content-Type"]) == (404, "application/problem+json")
     assert made.json()["status"] == 404
+    assert made.headers.get("Content-Length", str(len(made.content))) == str(len(made.content))
 
 
 def test_the_page_for_people_refuses_as_a_page(signed_in: Callable[[str], Client]) -> None:
