@@ -17,6 +17,7 @@ from monitoring.lab.outcome import Outcome
 PORTION = 500  # lines between two looks at the progress and the wish to cancel
 BAD_KEPT = 20
 POINTS = 2_000  # of a curve
+MOST_ACCOUNTS = 50_000  # each is held twice in memory, on the machine that may watch the market as well
 
 
 class Cancelled(Exception):
@@ -90,6 +91,8 @@ class Comparison:
             name = getattr(line, "public_id", "")
             if name or line.account_id not in self.names:
                 self.names[line.account_id] = name or line.account_id
+                if len(self.names) > MOST_ACCOUNTS:
+                    raise RecordingError(f"more than {MOST_ACCOUNTS:,} accounts are in these frames")
         self.a.take(line)
         self.b.take(line)
 
@@ -169,12 +172,17 @@ def compare(
     Unfinished when `enough` says so: what it carries is `begun` of the next turn, with the frames from their place on.
     """
     comparison = begun or Comparison(rules_a, rules_b, market)
+
+    def look() -> None:
+        if cancelled():
+            raise Cancelled
+        progress(min(99, 100 * frames.position // max(1, frames.size)))
+
+    frames.look_with(look)
     for number, line in enumerate(frames):
         comparison.feed(line)
         if not number % PORTION:
-            if cancelled():
-                raise Cancelled
-            progress(min(99, 100 * frames.position // max(1, frames.size)))
+            look()
             if enough():
                 raise Unfinished(comparison)
     if not comparison.names:

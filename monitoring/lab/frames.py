@@ -5,8 +5,9 @@ The upstream's own frames go through the same decode as live; what the monitor r
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -84,6 +85,11 @@ class Frames:
             self._source, self._line, self._begin, self._before, self._recorded, self.newest, self.bad, self.torn
         )
 
+    def look_with(self, look: Callable[[], None]) -> None:
+        """Have `look` called now and then while files are read, also where they give no line; it may raise."""
+        for file in self._files:
+            file.look = look
+
     @property
     def position(self) -> int:
         """Bytes read."""
@@ -110,7 +116,8 @@ class Frames:
                     self._recorded = True  # its first line says so as well, unless that is damaged
                     if file.position != self._begin:
                         self._begin, self._before = file.position, number - 1
-                if number <= behind or not (line := raw.strip()):
+                line = raw.removeprefix(codecs.BOM_UTF8).strip() if number == 1 else raw.strip()
+                if number <= behind or not line:
                     continue
                 self._line = number
                 found = self._take(line, f"{name} {number}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
 
 from monitoring.engine.tape import Header
 from monitoring.lab.frames import BadLine, Frames
@@ -19,10 +18,8 @@ class NoFrames(Exception):
 
 def says_rules(start: bytes) -> bool:
     """Whether a file that begins so is a recording of the monitor; NoFrames when none of its first lines is sound."""
-    lines = _text(start).split(b"\n")
-    shown = lines[:LINES] if len(lines) > 1 else lines
     complaint = "it is empty"
-    for found in Frames([_complete(shown)]):
+    for found in Frames([_text(start).split(b"\n")[:LINES]]):
         if not isinstance(found, BadLine):
             return isinstance(found, Header)
         if complaint == "it is empty":
@@ -30,15 +27,18 @@ def says_rules(start: bytes) -> bool:
     raise NoFrames(complaint)
 
 
-def _complete(lines: list[bytes]) -> Iterable[bytes]:
-    """The lines without the last one where it may have been cut off."""
-    return lines[:-1] if len(lines) > 1 else lines
-
-
 def _text(start: bytes) -> bytes:
+    """The beginning of the text; of gzip, of as many members as it takes."""
     if not start.startswith(GZIP):
         return start[:TEXT]
-    try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(start, TEXT)
-    except zlib.error as error:
-        raise NoFrames(f"it begins like a gzip file and is none: {error}") from None
+    text = b""
+    while start.startswith(GZIP) and len(text) < TEXT:
+        inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        try:
+            text += inflate.decompress(start, TEXT - len(text))
+        except zlib.error as error:
+            if text:
+                break
+            raise NoFrames(f"it begins like a gzip file and is none: {error}") from None
+        start = inflate.unused_data
+    return text

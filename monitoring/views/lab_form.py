@@ -74,8 +74,10 @@ class LabForm(forms.Form):
     first_day = forms.DateField(required=False, label="First day", widget=forms.DateInput(attrs={"type": "date"}))
     last_day = forms.DateField(required=False, label="Last day", widget=forms.DateInput(attrs={"type": "date"}))
     upload = forms.FileField(
-        required=False, label="File", help_text="Frames, one JSON object a line (.jsonl) or gzip of that (.jsonl.gz)."
-    )
+        required=False, label="File",
+        help_text="Frames, one JSON object a line (.jsonl) or gzip of that (.jsonl.gz). They are judged by the calendar"
+        " as it is now; a recording says its own.",
+    )  # fmt: skip
     initial_balance = forms.DecimalField(
         required=False, label="Initial balance", min_value=CENT, max_digits=14, decimal_places=2, initial="100000.00",
         help_text="For a file of frames that says none; a recording has each account's own.",

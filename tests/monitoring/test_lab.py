@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
+import gzip
 import json
 from collections.abc import Sequence
+from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,7 @@ from monitoring.engine.rules import change_rules
 from monitoring.engine.ruleset import RuleSet, parse_rule_set
 from monitoring.engine.tape import RecordingError
 from monitoring.lab import Cancelled, Frames, compare
+from monitoring.lab.peek import NoFrames, says_rules
 from monitoring.management.commands.replay import replay
 from tests.monitoring.engine.conftest import DAILY, STATIC, document
 from tests.monitoring.test_tape import Live, a_day
@@ -83,6 +88,43 @@ def test_it_stops_when_told_to() -> None:
     with pytest.raises(Cancelled):
         run([update(second, 100_000) for second in range(1, 20_000)], FIVE, FOUR, cancelled=cancelled)
     assert len(asked) == 4
+
+
+@pytest.mark.parametrize("text", [b"\n", b"\0"])
+def test_a_file_that_gives_no_line_can_be_stopped_as_well(tmp_path: Path, text: bytes) -> None:
+    """A small file that unpacks to a great many empty lines, or to one line without an end."""
+    path = tmp_path / "frames.jsonl.gz"
+    path.write_bytes(gzip.compress(update(1, 100_000) + b"\n" + text * (8 << 20), 1))
+    asked = count(1)
+    with pytest.raises(Cancelled):
+        compare(Frames.of([path]), FIVE, FOUR, cancelled=lambda: next(asked) > 4)
+
+
+def test_more_accounts_than_the_machine_bears_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("monitoring.lab.compare"), "MOST_ACCOUNTS", 3)
+    run([update(1, 100_000, f"acc_{number}") for number in range(3)], FIVE, FOUR)
+    with pytest.raises(RecordingError, match="more than 3 accounts are in these frames"):
+        run([update(1, 100_000, f"acc_{number}") for number in range(4)], FIVE, FOUR)
+
+
+def test_a_file_of_another_system_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "frames.jsonl"
+    path.write_bytes(codecs.BOM_UTF8 + b"\r\n".join([update(1, 100_000), update(2, 94_000)]) + b"\r\n")
+    found = compare(Frames.of([path]), FIVE, FOUR)
+    assert (found["bad"], found["accounts"][0]["a"]["breached"]) == (0, 1)
+
+
+def test_a_first_look_sees_what_can_be_read() -> None:
+    frame = update(1, 100_000)
+    for start in (
+        b"# frames of Friday\n" + frame,
+        gzip.compress(b"") + gzip.compress(frame + b"\n"),
+        frame[:-9] + b"\n" + frame,
+    ):
+        assert not says_rules(start)
+    for start in (b"", gzip.compress(b""), gzip.compress(frame)[:9], b"ts,account\n1,2\n", b"\x1f\x8b\x08rubbish"):
+        with pytest.raises(NoFrames):
+            says_rules(start)
 
 
 def test_progress_goes_by_the_bytes_read(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ Any gzip tool reads such a file. What a crash cut off costs its own member at mo
 from __future__ import annotations
 
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,6 +42,9 @@ class Lines:
         self.position = begin
         self.torn = 0
         self.recorded = False  # whether its members are ours; known with the first line
+        self.look: Callable[[], None] = lambda: (
+            None
+        )  # called with each piece: a megabyte may hold no line, or a million
 
     def __iter__(self) -> Iterator[bytes]:
         with self.path.open("rb") as file:
@@ -60,6 +63,7 @@ class Lines:
         """Cut the text into lines; after None (damage) the unfinished line is let go."""
         rest = b""
         for piece in pieces:
+            self.look()
             if piece is None:
                 self.torn += 1
                 rest = b""
