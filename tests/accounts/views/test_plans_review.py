@@ -12,6 +12,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 
@@ -229,6 +230,16 @@ def test_an_exported_plan_can_be_imported_again(head: Client) -> None:
     assert answer.status_code == 302
     copy = Plan.objects.get(slug="copy")
     assert [one.slug for one in copy.phases.order_by("order")] == ["phase-1", "phase-2", "funded"]
+
+
+def test_a_plan_of_ten_megabytes_is_refused_in_words(head: Client) -> None:
+    large = b'{"slug": "' + b"x" * 10_000_000 + b'"}'
+    answer = head.post("/plans/new/json/", {"file": SimpleUploadedFile("plan.json", large)})
+    assert answer.status_code == 422
+    assert "at most 1,000,000 bytes are read" in answer.content.decode()
+    answer = head.post("/plans/new/json/", {"json": large.decode()})
+    assert answer.status_code == 400
+    assert "larger than a page of this desk may send" in answer.content.decode()
 
 
 def test_a_slug_that_is_taken_is_said_at_its_field(head: Client) -> None:
