@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import msgspec
 
 from monitoring.engine.messages import AccountUpdate, Message
 from monitoring.upstream.base import UpstreamConfig
+from monitoring.upstream.fxsocket import stream
 from monitoring.upstream.fxsocket.decode import decode
 from monitoring.upstream.fxsocket.execution import FxSocketExecution
 from monitoring.upstream.fxsocket.feed import FxSocketFeed
@@ -113,12 +113,9 @@ async def receive(library: str) -> float:
 
 @contextmanager
 def library_of(name: str) -> Any:
-    """The feed's websocket library, chosen as a user would."""
-    before = os.environ.get("RISKDESK_FEED_LIBRARY")
-    os.environ["RISKDESK_FEED_LIBRARY"] = name
+    """The feed's websocket library."""
+    before, stream.LIBRARY = stream.LIBRARY, name
     try:
         yield
     finally:
-        os.environ.pop("RISKDESK_FEED_LIBRARY")
-        if before is not None:
-            os.environ["RISKDESK_FEED_LIBRARY"] = before
+        stream.LIBRARY = before

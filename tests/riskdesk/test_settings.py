@@ -126,6 +126,13 @@ def test_every_setting_is_in_the_example_and_in_the_readme() -> None:
     assert len(table) == len(set(table))
 
 
+def test_no_setting_is_read_behind_that_list() -> None:
+    behind = re.compile(r"(environ|getenv)\W+(get\W+)?RISKDESK_")
+    sources = (path for app in ("riskdesk", "alerts", "monitoring", "accounts") for path in (ROOT / app).rglob("*.py"))
+    found = {str(path.relative_to(ROOT)) for path in sources if behind.search(path.read_text(encoding="utf-8"))}
+    assert found == {"riskdesk/env.py"}  # which file to read
+
+
 def test_the_example_as_it_stands_changes_nothing(tmp_path: Path) -> None:
     values = parse_env_file((ROOT / ".env.example").read_text(encoding="utf-8"))
     values["RISKDESK_STATE_DIR"] = str(tmp_path / "state")

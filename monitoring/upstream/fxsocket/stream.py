@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 # Frames up to here are read whole so that decode can refuse them and the stream goes on; a larger one ends the socket.
 LARGEST_FRAME = 64 << 20
 HANDSHAKE_S = 5.0
+LIBRARY = "picows"  # or "websockets", for tests and benchmarks of both
 ABNORMAL = 1006
 TOO_BIG = 1009
 
@@ -67,7 +67,7 @@ def stream_url(url: str) -> str:
 
 async def open_stream(url: str, headers: dict[str, str], sink: Sink) -> Stream:
     """Connect by the library at hand; StreamRefused or OSError when it cannot be."""
-    if os.environ.get("RISKDESK_FEED_LIBRARY", "picows") == "picows":
+    if LIBRARY == "picows":
         try:
             from monitoring.upstream.fxsocket.stream_picows import connect
         except ImportError:  # no wheel for this platform

@@ -16,6 +16,7 @@ from monitoring.engine.rules import process
 from monitoring.engine.ruleset import RuleSet
 from monitoring.engine.snapshot import Snapshot
 from monitoring.upstream.base import Reached, Refusal
+from monitoring.upstream.fxsocket import stream
 from monitoring.upstream.fxsocket.execution import FxSocketExecution
 from monitoring.upstream.fxsocket.feed import FxSocketFeed, Timing
 from tests.monitoring.upstream.fxsocket.fake import FakeUpstream
@@ -89,7 +90,7 @@ async def upstream() -> AsyncIterator[FakeUpstream]:
 @pytest.fixture(params=["picows", "websockets"])
 def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both websocket libraries in turn."""
-    monkeypatch.setenv("RISKDESK_FEED_LIBRARY", request.param)
+    monkeypatch.setattr(stream, "LIBRARY", request.param)
     return str(request.param)
 
 
