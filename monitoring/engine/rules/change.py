@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from monitoring.engine.events import Event, EventKind
-from monitoring.engine.rules.conduct import await_stops, judge_symbols, stands
+from monitoring.engine.rules.conduct import await_stops, await_symbols, stands
 from monitoring.engine.rules.exposure import LIMITS, excess
 from monitoring.engine.rules.freshness import may_judge_at
 from monitoring.engine.rules.loss import risk_equity
@@ -15,12 +15,13 @@ from monitoring.engine.rules.others import reschedule, settle
 from monitoring.engine.rules.timers import advance
 from monitoring.engine.rules.verdicts import judge_losses
 from monitoring.engine.ruleset import RuleSet
-from monitoring.engine.ruleset.model import OtherRule, StopLossRequired
+from monitoring.engine.ruleset.model import OtherRule, StopLossRequired, Symbols
 from monitoring.engine.snapshot import Account, Snapshot, adapt
 from monitoring.engine.snapshot.memory import let_stay
 
 Others = tuple[OtherRule, ...]
 _compared: list[Any] = [(), (), True]  # the two that were compared last, and whether they were equal
+_symbols: list[Any] = [(), (), frozenset()]  # likewise, and which symbols rules came with the second
 
 
 def change_rules(snapshot: Snapshot, account_id: str, rule_set: RuleSet, at: datetime) -> list[Event]:
@@ -46,7 +47,7 @@ def change_rules(snapshot: Snapshot, account_id: str, rule_set: RuleSet, at: dat
         state.pending = False  # the other rules have said what they have to say of all that is known
         events += _judge_losses_anew(account, at)
     else:
-        _look_for_stops(account, known)
+        _look_at_what_is_open(account, known, before)
         events += _judge_anew(account, at)
     if account.state.pending:
         reschedule(account, at)
@@ -72,10 +73,23 @@ def _let_stay(account: Account, before: RuleSet) -> None:
                 let_stay(state, ident, of)
 
 
-def _look_for_stops(account: Account, known: set[str]) -> None:
+def _look_at_what_is_open(account: Account, known: set[str], before: RuleSet) -> None:
+    """Have the stops and symbols of open positions looked at where the rule on them came with the change."""
+    symbols = _new_symbols(before, account.rule_set)
     for rule, memory in zip(account.rule_set.others, account.state.others, strict=True):
         if isinstance(rule, StopLossRequired) and memory.of not in known:
             await_stops(account, rule, memory)
+        elif memory.of in symbols:
+            await_symbols(account, memory)
+
+
+def _new_symbols(before: RuleSet, after: RuleSet) -> frozenset[str]:
+    """Identities of the symbols rules that are new or other ones; kept as the answer of `_same` is."""
+    if _symbols[0] is not before.others or _symbols[1] is not after.others:
+        old, new = _by_identity(before), _by_identity(after)
+        changed = frozenset(of for of, rule in new.items() if isinstance(rule, Symbols) and old.get(of) != rule)
+        _symbols[:] = before.others, after.others, changed
+    return cast("frozenset[str]", _symbols[2])
 
 
 def _judged_alike(old: RuleSet, new: RuleSet) -> bool:
@@ -109,4 +123,4 @@ def _judge_anew(account: Account, at: datetime) -> list[Event]:
     breached = bool(losses) and losses[0].event is EventKind.BREACHED
     if account.state.breach is not None:
         return losses
-    return losses + settle(account, at, updated=True, breached=breached, told=judge_symbols(account, at))
+    return losses + settle(account, at, updated=True, breached=breached)

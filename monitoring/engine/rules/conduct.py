@@ -65,16 +65,23 @@ def stands(account: Account, rule: OtherRule, ident: str) -> bool:
 # --- symbols ---
 
 
+def await_symbols(account: Account, memory: OtherMemory) -> None:
+    """Look at the symbols of all that is open: the rule is new, or another one than it was."""
+    memory.awaiting = list(account.positions)
+
+
 def judge_symbols(account: Account, at: datetime) -> Told:
-    """Judge the symbols of all that is open, as far as they were not told."""
+    """Judge the symbols of what was open when a rule came, as far as they were not told; each position once."""
     told = Told([], [])
     for rule, memory in zip(account.rule_set.others, account.state.others, strict=True):
-        if isinstance(rule, Symbols) and not sleeps(account, rule):
-            symbols = dict.fromkeys(held.symbol for held in account.positions.values())  # in their order, each once
+        if isinstance(rule, Symbols) and memory.awaiting and not sleeps(account, rule):
+            held = {ident: account.positions[ident].symbol for ident in memory.awaiting}
+            memory.awaiting = []
+            symbols = dict.fromkeys(held.values())  # in their order, each once
             kept = {symbol for symbol in symbols if not _wrong(account, rule, symbol, at, told)}
-            for ident, held in account.positions.items():
-                if held.symbol not in kept:
-                    _judge_symbol(account, rule, memory, ident, held.symbol, at, told)
+            for ident, symbol in held.items():
+                if symbol not in kept:
+                    _judge_symbol(account, rule, memory, ident, symbol, at, told)
     return told
 
 

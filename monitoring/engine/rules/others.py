@@ -8,10 +8,10 @@ from datetime import datetime
 from monitoring.engine.events import Event
 from monitoring.engine.rules import objectives
 from monitoring.engine.rules.conduct import (
-    Told,
     judge_deadlines,
     judge_deals,
     judge_stops,
+    judge_symbols,
     next_call,
 )
 from monitoring.engine.rules.exposure import judge_exposure
@@ -31,12 +31,10 @@ def settle(
     moved: bool = False,
     updated: bool = False,
     breached: bool = False,
-    told: Told | None = None,
 ) -> list[Event]:
     """Judge what a message brought: its deals, positions that `moved`, figures that were `updated`.
 
-    `breached`: a loss rule did so by the same message; `told`: what was found already. What may not be judged now
-    waits for the next good message.
+    `breached`: a loss rule did so by the same message. What may not be judged now waits for the next good message.
     """
     state = account.state
     if not account.rule_set.others:
@@ -48,9 +46,6 @@ def settle(
         return []
     events: list[Event] = []
     findings: list[Finding] = []
-    if told is not None:
-        events += told.refused
-        findings += told.findings
     if updated:
         reached, found = objectives.on_update(account, at, breached=breached)
         events += [reached] if reached is not None else []
@@ -64,9 +59,9 @@ def settle(
     if moved:
         findings += judge_deadlines(account, at) + judge_stops(account, at, late, seen)
         findings += _objectives_due(account, at) + judge_exposure(account, at)
-        dealt = judge_deals(account, deals, at)
-        events += dealt.refused
-        findings += dealt.findings
+        for told in (judge_symbols(account, at), judge_deals(account, deals, at)):
+            events += told.refused
+            findings += told.findings
     events += conclude(account, findings)
     if moved:
         events += judge_soft_breaches(account, at)

@@ -170,6 +170,27 @@ def test_new_limits_on_what_is_open_are_judged_by_what_is_open() -> None:
     assert change(desk, deny, NUMBER | {"positions": 1}, version=5) == [], "what was told stays told"
 
 
+def test_symbols_that_are_open_are_judged_by_a_new_rule_though_the_data_was_stale() -> None:
+    deny = {"rule": "symbols", "deny": ["BTCUSD"], "consequence": "fail"}
+    desk = Desk(rules(FAR, version=3, stale_after=30))
+    desk.update(100000)
+    open_position(desk, "p1", symbol="BTCUSD")
+    assert kinds(desk.tick(60)) == ["stale"]
+    assert change(desk, FAR, deny, stale_after=30) == []
+    assert kinds(desk.update(100000)) == ["fresh", "breached"]
+
+
+def test_a_symbols_rule_that_stays_as_it_was_judges_nothing_again() -> None:
+    """Nobody is paused for a position that a pause slept through because some other rule was changed."""
+    deny = {"rule": "symbols", "deny": ["BTCUSD"], "consequence": "pause"}
+    desk = running(FAR, DAILY | {"consequence": "pause"}, deny)
+    assert kinds(desk.update(90000)) == ["breached"]
+    open_position(desk, "p1", symbol="BTCUSD")
+    assert kinds(desk.update(100000, after=86400)) == ["day_started", "resumed"]
+    assert change(desk, FAR, NUMBER, deny) == []
+    assert change(desk, FAR, NUMBER, deny | {"deny": ["BTCUSD", "ETHUSD"]}) == ["breached"]
+
+
 def test_names_that_a_new_rule_cannot_judge_are_told_in_the_order_of_the_positions() -> None:
     """Any other order would differ from one run of `replay` to the next."""
     names = ["ZORK", "QUAT", "FOO", "BARX", "WIBBLE", "LOL", "PLUGH", "XYZZY"]
