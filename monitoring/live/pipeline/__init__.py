@@ -164,6 +164,9 @@ class Pipeline:
         account.release()
         if self.tape is not None:
             self.tape.release(account.id)
+        pause = account.pause_event
+        if pause is not None and account.must_be_flat and not account.breached:
+            self._move(account, self.entries[account.id], "paused", pause.reason)
 
     def reached(self) -> dict[str, Reached]:
         """How far each account has been followed, for a replay of what was missed."""
@@ -295,11 +298,12 @@ class Pipeline:
             return
         self.held.add(account_id)
         if not entry.in_review:
-            record = ChallengeRecord(
-                challenge=entry.challenge, state="review", reason=f"Verdicts wait: {account.verdict_held}"
-            )
-            at = account.last_ts or datetime.now(UTC)
-            self.recorder.put(self.journal.append(CHALLENGE, at, record), record)
+            self._move(account, entry, "review", f"Verdicts wait: {account.verdict_held}")
+
+    def _move(self, account: Account, entry: Entry, state: str, reason: str) -> None:
+        record = ChallengeRecord(challenge=entry.challenge, state=state, reason=reason)
+        at = account.last_ts or datetime.now(UTC)
+        self.recorder.put(self.journal.append(CHALLENGE, at, record), record)
 
     def _conclude(self, events: Sequence[Event], started: float) -> None:
         told = {event.account for event in events if event.event not in QUIET}

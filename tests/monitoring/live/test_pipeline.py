@@ -134,6 +134,23 @@ def test_an_operation_of_unknown_kind_holds_verdicts_tells_the_desk_and_ends_by_
     assert recorded() == ["breached"]
 
 
+def test_who_is_released_from_review_during_a_pause_is_paused(live: Live) -> None:
+    challenge = make_challenge(upstream_id=ACCOUNT, document=PAUSED)
+    live.run(live.roster.follow)
+    live.run(lambda: live.update(NOON, 94_000.0))
+    live.run(lambda: live.operate(NOON, "gift", -1.0))
+    live.run(live.roster.follow)
+    challenge.refresh_from_db()
+    assert challenge.state == ChallengeState.REVIEW
+    Challenge.objects.update(state=ChallengeState.ACTIVE, state_reason="it was a fee")  # a person releases it
+    live.run(live.roster.follow)
+    challenge.refresh_from_db()
+    assert (challenge.state, "daily floor" in challenge.state_reason) == (ChallengeState.PAUSED, True)
+    live.run(lambda: live.pipeline.tick(MIDNIGHT))
+    challenge.refresh_from_db()
+    assert challenge.state == ChallengeState.ACTIVE
+
+
 def test_an_account_released_while_no_monitor_ran_is_judged(live: Live) -> None:
     make_challenge(upstream_id=ACCOUNT, state=ChallengeState.REVIEW)
     live.run(live.roster.follow)
