@@ -122,28 +122,39 @@ def _trading_week(reader: Reader) -> frozenset[int]:
 
 
 def _warnings_of(reader: Reader) -> tuple[tuple[Step, ...], Step]:
-    value = reader.get("warn_at", ["0.80", "0.90", "0.95"])
-    steps: list[Decimal] = []
-    if isinstance(value, list):
-        steps = [reader.decimal_of(f"warn_at[{number}]", share) for number, share in enumerate(value[:100])]
-        if len(value) > 20:
-            reader.error("warn_at", f"has {len(value)} steps; at most 20")
-    else:
-        reader.error("warn_at", f"must be a list of shares, is {shown(value)}")
+    noted = len(reader.problems.errors)
     clear_below = reader.decimal("clear_below", "0.75")
+    clear_read = len(reader.problems.errors) == noted
+    steps, sound = _steps(reader, reader.get("warn_at", ["0.80", "0.90", "0.95"]))
     if any(not 0 < share <= 1 for share in steps):
         odd = next(share for share in steps if not 0 < share <= 1)
         hint = f'; for {odd:f}% write "{odd / 100:f}"' if 1 < odd <= 100 else ""
         reader.error("warn_at", f"every step must be above 0 and at most 1, one is {odd:f}{hint}")
     elif any(later <= earlier for earlier, later in pairwise(steps)):
         reader.error("warn_at", "the steps must ascend")
-    else:
+    elif sound:
         _odd_steps(reader, steps)
     if clear_below <= 0:
         reader.error("clear_below", f"must be above zero, is {clear_below:f}")
-    elif steps and clear_below >= steps[0]:
+    elif clear_read and steps and clear_below >= steps[0]:
         reader.error("clear_below", f"must be below the first step of warn_at ({steps[0]:f}), is {clear_below:f}")
     return tuple(step(share) for share in steps), step(clear_below)
+
+
+def _steps(reader: Reader, value: object) -> tuple[list[Decimal], bool]:
+    """The steps that are numbers, and whether all are: what is none is told, and no stand-in for it is judged."""
+    noted = len(reader.problems.errors)
+    steps: list[Decimal] = []
+    if isinstance(value, list):
+        for number, share in enumerate(value[:100]):
+            before = len(reader.problems.errors)
+            read = reader.decimal_of(f"warn_at[{number}]", share)
+            steps += [read] if len(reader.problems.errors) == before else []
+        if len(value) > 20:
+            reader.error("warn_at", f"has {len(value)} steps; at most 20")
+    else:
+        reader.error("warn_at", f"must be a list of shares, is {shown(value)}")
+    return steps, len(reader.problems.errors) == noted
 
 
 def _odd_steps(reader: Reader, steps: list[Decimal]) -> None:

@@ -145,9 +145,11 @@ def _news_window(reader: Reader, index: int, digits: int) -> model.NewsWindow:
     exempt = None
     if reader.values.get("exempt_if_opened_before_hours") is not None:
         exempt = reader.integer("exempt_if_opened_before_hours", most=24 * 366)
+    noted = len(reader.problems.errors)
     before = reader.integer("before_minutes", most=_MOST_MINUTES)
     after = reader.integer("after_minutes", most=_MOST_MINUTES)
-    if before == after == 0:
+    sound = len(reader.problems.errors) == noted
+    if before == after == 0 and sound:
         reader.warn("before_minutes", "the window is the very instant of the announcement, nothing before or after it")
     if max(before, after) > 24 * 60:
         reader.warn("before_minutes" if before >= after else "after_minutes", "the window is longer than a day")

@@ -163,6 +163,22 @@ def test_what_cannot_be_meant_is_an_error_at_its_field(given: dict[str, Any], pa
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        (document(warn_at=[0.8]), "warn_at[0]"),
+        (document(warn_at=["no", "0.9"]), "warn_at[0]"),
+        (document(warn_at=None), "warn_at"),
+        (document(clear_below=None), "clear_below"),
+        (document(NEWS | {"before_minutes": -2, "after_minutes": 0}), "rules[0].before_minutes"),
+    ],
+)
+def test_nothing_is_said_of_what_stands_in_for_a_wrong_value(given: dict[str, Any], path: str) -> None:
+    with pytest.raises(RuleSetError) as caught:
+        parse_rule_set(given)
+    assert [where for where, _ in (*caught.value.errors, *caught.value.warnings)] == [path]
+
+
 @pytest.mark.parametrize(("given", "path", "words"), WARNINGS)
 def test_what_is_odd_is_a_warning_at_its_field(given: dict[str, Any], path: str, words: str) -> None:
     rule_set = parse_rule_set(given, today=date(2026, 11, 20))
