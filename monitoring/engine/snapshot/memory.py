@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from monitoring.engine.ruleset import RuleSet
+from monitoring.engine.ruleset.model import StopLossRequired, Symbols
 from monitoring.engine.snapshot.state import AccountState, Breach, OtherMemory, RuleState
 from monitoring.engine.trading_day import next_reset
 
@@ -67,6 +69,20 @@ def adapt(state: AccountState, rule_set: RuleSet, equity: int, now: datetime | N
         state.next_reset = next_reset(now, rule_set.reset)
         if state.paused_until is not None:
             state.paused_until = state.next_reset
+
+
+def look_at_open(state: AccountState, rule_set: RuleSet, known: Collection[str]) -> None:
+    """Have the rules on stops and symbols look at what is open, where they are new to a state that is restored.
+
+    `known`: whose memory it had. Nobody can tell whether a symbols rule is the one that it was; what it told stays told.
+    """
+    since = state.created_at
+    for rule, memory in zip(rule_set.others, state.others, strict=True):
+        if isinstance(rule, Symbols):
+            memory.awaiting = [held.id for held in state.positions]
+        elif isinstance(rule, StopLossRequired) and memory.of not in known:
+            dated = [(held.id, held.open_time) for held in state.positions if held.open_time is not None]
+            memory.awaiting = [ident for ident, opened in dated if since is None or opened >= since]
 
 
 def want_closed(state: AccountState, position: str, event_key: str, of: str) -> None:

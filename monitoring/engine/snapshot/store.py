@@ -10,7 +10,7 @@ from monitoring.engine.messages import AccountMessage, Market
 from monitoring.engine.ruleset import RuleSet
 from monitoring.engine.snapshot.account import Account
 from monitoring.engine.snapshot.almanac import Almanac
-from monitoring.engine.snapshot.memory import adapt, fits, fresh_state, name_rules
+from monitoring.engine.snapshot.memory import adapt, fits, fresh_state, look_at_open, name_rules
 from monitoring.engine.snapshot.state import AccountState
 
 Hold = Callable[[str, int, AccountMessage], bool]  # (account id, newest seq before the hole, message)
@@ -127,7 +127,9 @@ class Snapshot:
             return
         equity = state.equity if rule_set.count_credit else state.equity - state.credit
         newest = [ts for ts in (state.now, state.last_ts, self.link.now) if ts is not None]
+        known = {memory.of for memory in state.others}
         adapt(state, rule_set, equity, max(newest, default=None))
+        look_at_open(state, rule_set, known)
 
     def set_market(self, market: Market) -> None:
         """Take what the firm says of the server's markets; it replaces what was said before."""

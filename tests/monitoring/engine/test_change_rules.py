@@ -237,6 +237,21 @@ def test_a_checkpoint_of_other_rules_goes_on_under_these() -> None:
     assert desk.account.state.generation == 1
 
 
+def test_a_checkpoint_of_other_rules_has_what_is_open_looked_at() -> None:
+    """The rules were changed while nobody watched."""
+    desk = running(DAILY)
+    open_position(desk, "p1", symbol="BTCUSD")
+    desk.tick(120)
+    stored = msgspec.msgpack.encode(desk.account.dump())
+    desk.snapshot = Snapshot()
+    state = msgspec.msgpack.decode(stored, type=AccountState)
+    desk.account = desk.snapshot.add(
+        "acc_1", rules(DAILY, STOP, {"rule": "symbols", "deny": ["BTCUSD"]}), challenge="c1", state=state
+    )
+    assert [event.rule for event in desk.update(100000)] == ["stop_loss_required", "symbols"]
+    assert kinds(desk.update(100000)) == []
+
+
 def test_where_fewer_soft_breaches_are_allowed_than_there_were_that_is_judged_once() -> None:
     one, soft = NUMBER | {"positions": 1}, {"rule": "soft_breaches", "allowed": 3}
     desk = running(FAR, one, soft)
