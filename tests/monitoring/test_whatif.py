@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from accounts import challenges as book
-from accounts import overrides, plans
+from accounts import overrides, plans, symbols
 from accounts.models import Challenge, ChallengeState, Phase, Role, RuleSet, Server, User
 from monitoring import whatif
 from monitoring.engine.messages import AccountFigures, AccountUpdate, Link, Position, PositionOpened
@@ -108,6 +108,16 @@ def test_a_new_limit_on_lots_names_the_account_that_is_beyond(phase: Phase) -> N
     at_equity(within, 100_000.0, positions=(Position(id="p2", symbol="EURUSD", type="BUY", volume=2.0, open_time=NOW),))
     assert effect(over, version(phase, added=rules)).verdict is Verdict.VIOLATE
     assert effect(within, version(phase, added=rules)).verdict is Verdict.SAME
+
+
+def test_symbols_are_called_as_the_servers_table_says(phase: Phase) -> None:
+    gold = started("acc_1")
+    at_equity(gold, 100_000.0, positions=(Position(id="p1", symbol="GOLD spot", type="BUY", volume=1.0),))
+    denied = version(phase, added=[{"rule": "symbols", "deny": ["XAUUSD"]}])
+    assert effect(gold, denied).verdict is Verdict.SAME
+    head = User.objects.create(username="head", role=Role.HEAD_OF_RISK)
+    symbols.set_names(gold.account.server, {"GOLD spot": "XAUUSD"}, head)
+    assert effect(gold, denied).verdict is Verdict.VIOLATE
 
 
 def test_an_account_without_data_is_unknown_and_never_safe(phase: Phase) -> None:
