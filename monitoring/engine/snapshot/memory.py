@@ -74,7 +74,7 @@ def adapt(state: AccountState, rule_set: RuleSet, equity: int, now: datetime | N
 def look_at_open(state: AccountState, rule_set: RuleSet, known: Collection[str]) -> None:
     """Have the rules on stops and symbols look at what is open, where they are new to a state that is restored.
 
-    `known`: whose memory it had. Nobody can tell whether a symbols rule is the one that it was; what it told stays told.
+    `known`: whose memory it had. Whether a symbols rule is the one that it was nobody can tell; what is told stays so.
     """
     since = state.created_at
     for rule, memory in zip(rule_set.others, state.others, strict=True):
