@@ -29,6 +29,11 @@ class Field:
         return {"flag": "choice", "whole": "text", "words": "text"}.get(self.spec.kind, self.spec.kind)
 
     @property
+    def when(self) -> tuple[str, tuple[str, ...]] | None:
+        """The field, and its values, that it is shown for; None: it is shown always."""
+        return None if self.spec.judges and self.value else self.spec.when
+
+    @property
     def options(self) -> Choices:
         """The choices, a value that is none of them included, so that a wrong one is seen and not replaced."""
         known = {value for value, _ in self.spec.choices}

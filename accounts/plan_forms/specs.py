@@ -23,7 +23,8 @@ class Spec:
 
     `kind`: text, whole (a number in JSON), choice, flag (true or false), many (a list out of `choices`), words (a list
     of free words), windows (a list of local windows). `default` says what holds where the value is left out; without
-    one the value has to be given. `when`: shown only while the field of that name in the same rule has that value.
+    one the value has to be given. `when`: shown only while the field of that name in the same rule has that value, or
+    (`judges`) while it has a value itself, by which is judged whatever the other field says.
     """
 
     path: str
@@ -34,6 +35,7 @@ class Spec:
     unit: str = ""
     help: str = ""
     when: tuple[str, tuple[str, ...]] | None = None
+    judges: bool = False
 
     @property
     def name(self) -> str:
@@ -117,14 +119,14 @@ RULES: dict[str, tuple[str, tuple[Spec, ...]]] = {
         *_amount(_INITIAL, ("high_water", "the high-water mark")),
         *_LOSS_END,
         Spec("lock.at", "The floor stops rising at", "choice", (("initial", "the initial balance plus an offset"),),
-             default="never", when=("mode", ("trailing",))),
+             default="never", when=("mode", ("trailing",)), judges=True),
         Spec("lock.offset", "Offset", unit="account currency", default="0", when=("lock-at", ("initial",))),
         Spec("on_payout", "A payout", "choice", (
             ("shift", "lowers the mark by as much (room kept)"),
             ("unchanged", "leaves the mark"),
             ("lock_at_initial", "fixes the floor at the initial balance"),
             ("reset", "sets the mark to the balance after it"),
-        ), default="lowers the mark by as much (room kept)", when=("mode", ("trailing",))),
+        ), default="lowers the mark by as much (room kept)", when=("mode", ("trailing",)), judges=True),
     )),
     "profit_target": ("Profit target", (
         *_amount(_INITIAL, label="Profit"),

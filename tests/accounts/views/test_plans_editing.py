@@ -247,6 +247,16 @@ def test_an_empty_list_is_no_default(head: Client, changes: dict[str, Any]) -> N
     assert kept.items() >= changes.items()  # no warnings at all are not the usual three
 
 
+def test_what_a_static_floor_is_judged_by_is_not_hidden(head: Client) -> None:
+    page = head.get(EDIT).context["form"].rules[1]
+    assert {field.spec.path for field in page.fields if field.when} >= {"lock.at", "on_payout", "high_water"}
+    locked = document()
+    locked["rules"][1] |= {"on_payout": "lock_at_initial", "lock": {"at": "initial", "offset": "-20000"}}
+    plans.save_draft(phase(), locked, User.objects.get(username="head_of_risk"))
+    page = head.get(EDIT).context["form"].rules[1]
+    assert not {field.spec.path for field in page.fields if field.when} & {"lock.at", "on_payout"}
+
+
 def test_a_null_where_hours_belong_is_an_error_and_no_defect(head: Client) -> None:
     wrong = whole(rule="trading_hours", zone="UTC", windows=None)
     assert head.post(JSON, {"json": json.dumps(wrong), "do": "save"}).status_code == 302
