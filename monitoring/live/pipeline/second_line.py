@@ -38,6 +38,7 @@ class SecondLine:
         self._connects = 0
         self._wake = asyncio.Event()
         self._pause = RETRY[0]
+        self._failure = ""  # of the newest try, if it will be tried again
 
     def note(self, entry: Entry) -> None:
         """An account is judged by this entry's rules from now on."""
@@ -56,9 +57,11 @@ class SecondLine:
         }
 
     def refusal(self) -> str:
-        """The newest refusal in words."""
-        if not self.refused or self.pipeline.mode != "live":
+        """The newest refusal in words; where there is none, why accounts wait."""
+        if self.pipeline.mode != "live":
             return ""
+        if not self.refused:
+            return self._failure if self._pending else ""
         account_id, why = next(reversed(self.refused.items()))
         return f"{account_id}: {why}"
 
@@ -102,7 +105,7 @@ class SecondLine:
                 await self._tell(account_id, wanted)
         except UpstreamError as error:
             return self._failed(account_id, error)
-        self._pause = RETRY[0]
+        self._pause, self._failure = RETRY[0], ""
         return 0.0
 
     async def _tell(self, account_id: str, wanted: dict[str, Any]) -> None:
@@ -129,6 +132,7 @@ class SecondLine:
             log.warning("risk_rules_refused", account=account_id, error=str(error))
             return 0.0
         self._pending[account_id] = None  # behind the others
+        self._failure = f"{account_id}: {error} (it is tried again)"
         wait = error.retry_after or self._pause
         self._pause = min(self._pause * 2, RETRY[1])
         return wait

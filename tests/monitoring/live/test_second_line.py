@@ -118,6 +118,7 @@ def test_what_was_refused_while_the_key_was_not_valid_is_told_on_the_new_link(de
     desk.control("/faults", {"kind": "http_503", "path": "risk-rules", "for_s": 600})
     desk.start_monitor()
     eventually(lambda: desk.head() and feed(desk).rules_pending == 1, what="it waits")
+    eventually(lambda: "503" in feed(desk).rules_refusal, what="why it waits is said")
     desk.control("/faults", {"kind": "key_revoked"})
     eventually(lambda: feed(desk).rules_refused == 1, within=30, what="refused")
     assert "401" in feed(desk).rules_refusal
