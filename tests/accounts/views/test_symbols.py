@@ -42,7 +42,7 @@ def test_a_name_is_set_changed_and_removed(signed_in: SignIn, server: Server) ->
     ("sent", "said"),
     [
         ({"raw": "", "base": "X", "do": "set"}, b"is missing"),
-        ({"raw": "A\0", "base": "X", "do": "set"}, b"cannot be stored"),
+        ({"raw": "A\0", "base": "X", "do": "set"}, b"nobody would see: U+0000"),
         ({"raw": "A", "base": "no such", "do": "set"}, b"must be a base name"),
         ({"raw": "A", "do": "remove"}, b"is not in the table"),
         ({"text": "raw,base\nA\n", "do": "import"}, b"line 2"),
