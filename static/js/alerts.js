@@ -7,7 +7,7 @@
     timer = 0;
     const list = document.getElementById("alert-list");
     if (!list || document.hidden) return;
-    if (window.RiskDesk.asking("alert-list") || window.RiskDesk.held(list)) { timer = setTimeout(reload, SOON); return; }
+    if (window.RiskDesk.asking("alert-list") || list.matches(":active")) { timer = setTimeout(reload, SOON); return; }
     window.htmx.ajax("GET", location.pathname + location.search, { target: "#alert-list", swap: "outerHTML" });
   }
   const later = () => { timer ||= setTimeout(reload, SOON); };
