@@ -19,7 +19,7 @@ from accounts.plans.versions import add_version, target
 from accounts.refusals import Complaint, reason_errors, text_errors
 
 MOST_PHASES = 20
-RESERVED = frozenset({"new", "presets", "import"})  # addresses below /plans/, of the pages or of the API
+RESERVED = frozenset({"new", "presets", "import"})  # addresses below /plans/, here or in the API
 _SLUG = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 
 
@@ -39,7 +39,7 @@ def create_plan(
     """
     errors = slug_errors("slug", slug) + text_errors("name", name, longest=120)
     if slug in RESERVED:
-        errors.append(("slug", f"must not be {slug}: that is another address below plans"))
+        errors.append(("slug", f"must not be {slug}: that is an address of the pages of plans"))
     errors += phases_errors(phases)
     if errors:
         raise PlanError(errors)

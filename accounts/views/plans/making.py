@@ -40,7 +40,7 @@ def new(request: HttpRequest) -> HttpResponse:
     choices = [(one.slug, title(one)) for one in presets.PRESETS]
     if request.method != "POST":
         chosen = presets.find(request.GET.get("preset", ""))
-        initial = {"preset": chosen.slug, "name": chosen.name, "slug": _free(chosen.slug)} if chosen else {}
+        initial = {"preset": chosen.slug, **_free(chosen)} if chosen else {}
         return render(request, "accounts/plans/new.html", _new_context(NewPlanForm(presets=choices, initial=initial)))
     form = NewPlanForm(request.POST, presets=choices)
     assert isinstance(request.user, User)
@@ -126,10 +126,15 @@ def _new_context(form: NewPlanForm) -> dict[str, Any]:
     return {"form": form, "presets": presets.PRESETS, "check": CHECK}
 
 
-def _free(slug: str) -> str:
-    """The slug, or the first of slug-2, slug-3, … that no plan has."""
-    taken = set(Plan.objects.filter(slug__startswith=slug).values_list("slug", flat=True))
-    return next(name for name in (slug, *(f"{slug}-{n}" for n in range(2, len(taken) + 3))) if name not in taken)
+def _free(preset: Preset) -> dict[str, str]:
+    """The preset's slug and name, or with the first number from 2 on with which no plan has either: the desk tells
+    plans apart by their names.
+    """
+    taken = set(Plan.objects.values_list("slug", flat=True)), set(Plan.objects.values_list("name", flat=True))
+    slug, name, number = preset.slug, preset.name, 2
+    while slug in taken[0] or name in taken[1]:
+        slug, name, number = f"{preset.slug}-{number}", f"{preset.name} ({number})", number + 1
+    return {"slug": slug, "name": name}
 
 
 def _text_of(request: HttpRequest) -> tuple[str, str | bytes, list[tuple[str, str]]]:

@@ -232,6 +232,13 @@ def test_an_exported_plan_can_be_imported_again(head: Client) -> None:
     assert [one.slug for one in copy.phases.order_by("order")] == ["phase-1", "phase-2", "funded"]
 
 
+def test_a_second_plan_of_a_preset_is_offered_another_name(head: Client) -> None:
+    for slug, name in (("ftmo-2-step", "FTMO 2-Step"), ("ftmo-2-step-2", "FTMO 2-Step (2)")):
+        offered = head.get("/plans/new/?preset=ftmo-2-step").context["form"].initial
+        assert offered == {"preset": "ftmo-2-step", "slug": slug, "name": name}
+        assert head.post("/plans/new/", offered).status_code == 302
+
+
 def test_a_plan_of_ten_megabytes_is_refused_in_words(head: Client) -> None:
     large = b'{"slug": "' + b"x" * 10_000_000 + b'"}'
     answer = head.post("/plans/new/json/", {"file": SimpleUploadedFile("plan.json", large)})
