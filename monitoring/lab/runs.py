@@ -239,18 +239,20 @@ def _compare(run: LabRun) -> Turn | None:
         )  # fmt: skip
     except Unfinished as unfinished:
         return Turn(paths, frames.place, unfinished.comparison)
-    result["holes"] = _holes(paths)
+    result["holes"] = _holes(run, paths)
     if not _pass_on(run, LabState.DONE, result=_storable(result), progress=100, finished_at=timezone.now()):
         raise Cancelled
     return None
 
 
-def _holes(paths: Sequence[Path]) -> list[str]:
-    """Days between those that were read of which there is no recording; the first ones of many."""
-    days = [day for path in paths if (day := day_of(path))]
-    span = range((days[-1] - days[0]).days) if days else ()
-    between = (days[0] + timedelta(number) for number in span)
-    return [str(day) for day in islice((day for day in between if day not in days), HOLES_KEPT)]
+def _holes(run: LabRun, paths: Sequence[Path]) -> list[str]:
+    """Days that were asked for and of which there is no recording; the first ones of many."""
+    if run.first_day is None or run.last_day is None:
+        return []
+    there = {day_of(path) for path in paths}
+    asked = (date.fromordinal(number) for number in range(run.first_day.toordinal(), run.last_day.toordinal() + 1))
+    found = [str(day) for day in islice((day for day in asked if day not in there), HOLES_KEPT + 1)]
+    return found if len(found) <= HOLES_KEPT else [*found[:HOLES_KEPT], "…"]
 
 
 def _storable(result: dict[str, Any]) -> dict[str, Any]:

@@ -123,9 +123,12 @@ def test_what_the_recording_lacks_is_said(officer: Client, recorded: Path) -> No
     gap = Gap(ts=since, until=since.replace(minute=9), lost=700, reason="the disk refuses: No space left on device")
     with (recorded / "main-2026-06-14.jsonl.gz").open("ab") as file:
         file.write(member(encode(gap) + b"\n", 3))
-    days = {"source": "recorded", "shard": "main", "first_day": "2026-06-01", "last_day": "2026-06-30"}
+    days = {"source": "recorded", "shard": "main", "first_day": "2026-06-09", "last_day": "2026-06-14"}
     page = text(get(officer, f"/lab/{done(officer, **days, rules_a='own').pk}/"))
-    assert "700 entries missing where the recording stood still; no recording of 2026-06-12, 2026-06-13" in page
+    assert (
+        "700 entries missing where the recording stood still; no recording of 2026-06-09, 2026-06-12, 2026-06-13"
+        in page
+    )
     assert "2026-06-14 12:01:00 to 12:09:00 UTC: 700 entries, the disk refuses: No space left on device" in page
     assert "from 2026-06-10T23:59:50Z to 2026-06-14T12:00:00Z" in page
 
