@@ -129,7 +129,7 @@ def after_reset(account: Account, instant: datetime) -> list[Finding]:
 
 
 def on_update(account: Account, at: datetime, *, breached: bool = False) -> tuple[Event | None, list[Finding]]:
-    """Judge the target (unless a loss rule just `breached`), then consistency, by the settled figures of `at`."""
+    """Judge the target (unless another rule just `breached`), then consistency, by the settled figures of `at`."""
     goals = targets(account)
     if not goals:
         return None, []

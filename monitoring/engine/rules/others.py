@@ -17,7 +17,7 @@ from monitoring.engine.rules.conduct import (
 from monitoring.engine.rules.exposure import judge_exposure
 from monitoring.engine.rules.findings import Finding
 from monitoring.engine.rules.freshness import may_judge, may_judge_at
-from monitoring.engine.rules.verdicts import conclude, judge_soft_breaches
+from monitoring.engine.rules.verdicts import GRAVE, conclude, judge_soft_breaches
 from monitoring.engine.snapshot import Account, Deal
 
 WAITING_KEPT = 64  # deals kept while nothing may be judged
@@ -44,25 +44,28 @@ def settle(
             _wait(account, deals)
             reschedule(account, at)
         return []
-    events: list[Event] = []
-    findings: list[Finding] = []
-    if updated:
-        reached, found = objectives.on_update(account, at, breached=breached)
-        events += [reached] if reached is not None else []
-        findings += found
     late = at if state.pending else None
     seen = {deal.position for deal in deals}
     if state.pending:
         deals = [*state.waiting, *deals]
         state.pending, state.waiting = False, []
         moved = True
+    findings: list[Finding] = []
+    refused: list[Event] = []
     if moved:
-        findings += judge_deadlines(account, at) + judge_stops(account, at, late, seen)
-        findings += _objectives_due(account, at) + judge_exposure(account, at)
+        findings += judge_deadlines(account, at) + judge_stops(account, at, late, seen) + judge_exposure(account, at)
         for told in (judge_symbols(account, at), judge_deals(account, deals, at)):
-            events += told.refused
+            refused += told.refused
             findings += told.findings
-    events += conclude(account, findings)
+    events: list[Event] = []
+    if updated:
+        breached = breached or any(found.rule.consequence in GRAVE and not found.warning for found in findings)
+        reached, found = objectives.on_update(account, at, breached=breached)
+        events += [reached] if reached is not None else []
+        findings += found
+    if moved:
+        findings += _objectives_due(account, at)  # a target that was reached just now is there in time
+    events += refused + conclude(account, findings)
     if moved:
         events += judge_soft_breaches(account, at)
         reschedule(account, at)

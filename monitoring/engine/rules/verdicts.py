@@ -13,7 +13,7 @@ from monitoring.engine.ruleset.model import OtherRule, SoftBreaches
 from monitoring.engine.snapshot import Account, Breach
 from monitoring.engine.snapshot.memory import want_closed
 
-_GRAVE = frozenset({"fail", "pause"})
+GRAVE = frozenset({"fail", "pause"})
 _SOFT_KEPT = 256  # dates of soft breaches remembered, or as many as a limit needs
 
 
@@ -35,7 +35,7 @@ def conclude(account: Account, findings: list[Finding]) -> list[Event]:
             return events
         if finding.warning:
             events.append(_told(account, finding, EventKind.WARNED))
-        elif finding.rule.consequence in _GRAVE:
+        elif finding.rule.consequence in GRAVE:
             grave.append(finding)
         else:
             events += _violated(account, finding)

@@ -169,7 +169,6 @@ class Whole(Oracle):
         stated = data.get("open_positions")
         if self.update(ts, seq, *figures, stated):
             self.count = self.count if stated is None else stated
-            self.aim(ts)
             self.settle(ts, figures=True)
 
     def figures(self, data: dict[str, Any]) -> tuple[Decimal, Decimal, Decimal, str]:
@@ -265,7 +264,6 @@ class Whole(Oracle):
         self.newest = max(ts, known or ts)
         deals = self.read(ts, data["positions"], sure=self.updated is not None)
         self.take(ts, *self.figures(data["data"]), self.count)
-        self.aim(ts)
         self.settle(ts, deals=deals, positions=True, figures=True)
 
     def read(self, ts: datetime, positions: list[dict[str, Any]], *, sure: bool) -> tuple[Deal, ...]:

@@ -10,6 +10,7 @@ from tests.monitoring.engine.others_oracle import Whole
 from tests.monitoring.engine.others_shapes import Deal, Found, Moment
 
 WAITING = 64  # the newest deals that wait for better data
+LATER = {"consistency", "time_limit", "inactivity"}  # asked once it is known whether the target is reached
 LIMITS = {"max_lots_per_position", "max_lots_total", "max_positions"}
 
 
@@ -47,11 +48,24 @@ class Verdicts(Whole):
     def judge(self, moment: Moment) -> None:
         if not self.may_judge:
             return
-        found: list[Found] = []
+        found = self.find(moment, LATER, False)
+        if moment.figures:  # breach and target in one update: the breach wins
+            self.loss_breached |= any(
+                self.consequence(one.index) in {"fail", "pause"} for one in found if not one.warning
+            )
+            self.aim(moment.at)
         self.ask_names(moment)
+        found += self.find(moment, LATER, True)
+        self.conclude(sorted(found, key=lambda one: one.index), moment.at)
+
+    def find(self, moment: Moment, names: set[str], among: bool) -> list[Found]:
+        """What the rules find whose names are among these, or are not."""
+        found: list[Found] = []
         for index, rule in enumerate(self.whole):
             asleep = self.paused and self.consequence(index) == "pause"
             method: Any = getattr(self, f"find_{rule['rule']}", None)
+            if (rule["rule"] in names) is not among:
+                continue
             if asleep and rule["rule"] in LIMITS:
                 told, above = set(self.told), set(self.above)
                 list(method(index, rule, moment))  # asleep it tells nothing, yet it sees that a limit is kept again
@@ -59,7 +73,7 @@ class Verdicts(Whole):
                 self.above &= above
             elif method is not None and not asleep:
                 found += method(index, rule, moment)
-        self.conclude(found, moment.at)
+        return found
 
     def conclude(self, found: list[Found], at: datetime) -> None:
         """Each violation in the document's order, then the one breach of the gravest rule."""

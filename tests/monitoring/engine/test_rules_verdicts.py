@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from tests.monitoring.engine.conftest import DAILY, Desk, kinds
 from tests.monitoring.engine.trade import close_position, desk_of, open_position
 
@@ -104,3 +106,18 @@ def test_a_delay_is_told_and_counts_for_nothing() -> None:
     )
     assert kinds(open_position(desk, "p1", volume=2)) == ["violated", "violated"]
     assert desk.account.state.soft_breaches == []
+
+
+@pytest.mark.parametrize(("consequence", "words"), [
+    ("fail", ["fresh", "breached"]),
+    ("pause", ["fresh", "breached"]),
+    ("flag", ["fresh", "target_reached", "violated"]),
+])  # fmt: skip
+def test_a_breach_wins_over_the_target_that_the_same_update_reaches(consequence: str, words: list[str]) -> None:
+    target = {"rule": "profit_target", "amount": {"percent": "10", "of": "initial"}}
+    desk = desk_of(target, EACH | {"consequence": consequence}, stale_after=30)
+    desk.update(100000)
+    assert kinds(desk.tick(60)) == ["stale"]
+    assert not open_position(desk, "p1", volume=2), "what cannot be judged now waits for good figures"
+    assert kinds(desk.update(110000, balance=110000)) == words
+    assert kinds(desk.update(110000, balance=110000)) == (["target_reached"] if consequence == "pause" else [])
