@@ -86,7 +86,7 @@ def ask(
 ) -> LabRun:
     """Note a run and have it started; an empty document stands for the accounts' own rules.
 
-    Asked twice by one impatient click after another, it is the same run.
+    Asked twice by one impatient click after another, it is the same run. LabError: the file cannot be kept.
     """
     run = LabRun(
         author=author, label_a=labels[0][:LABEL], label_b=labels[1][:LABEL],
@@ -341,11 +341,15 @@ def _held(run_id: str) -> Iterator[bool]:
 
 
 def _store(upload: UploadedFile[Any], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.touch(mode=0o600)
-    with path.open("wb") as file:
-        for chunk in upload.chunks():
-            file.write(chunk)
+    """Keep the file for its run; LabError where the disk refuses. Half a file goes with the next sweep."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
+        with path.open("wb") as file:
+            for chunk in upload.chunks():
+                file.write(chunk)
+    except OSError as error:
+        raise LabError(f"It cannot be kept here: {error.strerror or error}.") from error
 
 
 def _remove_files(run: LabRun) -> None:

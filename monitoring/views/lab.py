@@ -74,15 +74,19 @@ def new(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return render(request, "monitoring/lab_new.html", {"form": form, "days": days}, status=422)
     asked, upload = form.cleaned_data, form.cleaned_data["source"] == "upload"
-    run = runs.ask(
-        request.user,
-        labels=(form.labels["a"], form.labels["b"]),
-        documents=(form.documents["a"], form.documents["b"]),
-        shard="" if upload else asked["shard"],
-        days=None if upload else (asked["first_day"], asked["last_day"]),
-        upload=asked["upload"] if upload else None,
-        start=start,
-    )
+    try:
+        run = runs.ask(
+            request.user,
+            labels=(form.labels["a"], form.labels["b"]),
+            documents=(form.documents["a"], form.documents["b"]),
+            shard="" if upload else asked["shard"],
+            days=None if upload else (asked["first_day"], asked["last_day"]),
+            upload=asked["upload"] if upload else None,
+            start=start,
+        )
+    except runs.LabError as error:  # the disk is full, say
+        form.add_error("upload", str(error))
+        return render(request, "monitoring/lab_new.html", {"form": form, "days": days}, status=507)
     return redirect("lab-run", run_id=run.pk)
 
 

@@ -106,6 +106,14 @@ def test_the_upload_is_private_while_it_waits(officer: Client) -> None:
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_file_that_cannot_be_kept_is_said_at_its_field(officer: Client, places: Path) -> None:
+    (places / "lab").write_text("a file where the folder should be")
+    response = ask(officer)
+    assert response.status_code == 507
+    assert "It cannot be kept here: File exists." in text(response.content.decode())
+    assert not LabRun.objects.exists()
+
+
 def test_recorded_days_are_compared_with_their_own_rules(officer: Client, recorded: Path) -> None:
     days = {"source": "recorded", "shard": "main", "first_day": "2026-06-10", "last_day": "2026-06-11"}
     run = done(officer, **days, rules_a="own")
