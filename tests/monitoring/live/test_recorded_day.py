@@ -129,6 +129,7 @@ def published_anew(desk: Desk) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_faults_in_the_feed_change_nothing_of_the_replay(recorded: Desk) -> None:
     seed = random.SystemRandom().randrange(10**6)
     print("seed", seed)
