@@ -201,6 +201,19 @@ def test_a_sweep_goes_on_where_it_was_and_counts_everybody_once(phase: Phase, re
     assert whatif.sweep("key", rows, asked, anew=True, portion=2).done == 2
 
 
+def test_a_sweep_ends_also_when_a_challenge_has_ended_meanwhile(phase: Phase, redis_url: str) -> None:
+    for number in range(5):
+        at_equity(started(f"acc_{number}"), 99_000.0)
+    rows, asked = Challenge.objects.filter(ended_at=None), version(phase, percent="4")
+    whatif.sweep("key", rows, asked, portion=2)
+    last = Challenge.objects.latest("pk")
+    last.state, last.ended_at = ChallengeState.FAILED, NOW
+    last.save()
+    whatif.sweep("key", rows, asked, portion=2)
+    found = whatif.sweep("key", rows, asked, portion=2)
+    assert (found.done, found.total, found.finished) == (4, 5, True)
+
+
 def test_a_sweep_without_redis_says_so(phase: Phase, settings: Any) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     with pytest.raises(whatif.SweepUnavailable):
