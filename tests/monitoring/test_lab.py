@@ -6,6 +6,7 @@ import codecs
 import gzip
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from itertools import count
 from pathlib import Path
@@ -19,6 +20,7 @@ from monitoring.engine.rules import change_rules
 from monitoring.engine.ruleset import RuleSet, parse_rule_set
 from monitoring.engine.tape import RecordingError
 from monitoring.lab import Cancelled, Frames, compare
+from monitoring.lab.compare import POINTS, curve
 from monitoring.lab.peek import NoFrames, says_rules
 from monitoring.management.commands.replay import replay
 from tests.monitoring.engine.conftest import DAILY, STATIC, document
@@ -220,3 +222,25 @@ def test_the_least_room_is_that_of_every_reading(
     rooms = [float(line["room"]) for line in told if line["room"] is not None]
     found = run(frames, rule_set, rule_set)["accounts"][0]["a"]["room"]
     assert float(found) == min(rooms)
+
+
+def test_the_curve_counts_each_account_once_at_its_first_breach_and_ends_with_the_last() -> None:
+    start = datetime(2026, 6, 10, tzinfo=UTC)
+    found = curve([(start + timedelta(hours=2), "b"), (start + timedelta(hours=1), "a"), (start, "b")])
+    ms = int(start.timestamp() * 1000)
+    assert found == [(ms, 1), (ms + 3_600_000, 2)]
+    many = curve([(start + timedelta(seconds=number), str(number)) for number in range(POINTS * 2 + 1)])
+    assert len(many) == POINTS + 1
+    assert many[-1] == (ms + POINTS * 2000, POINTS * 2 + 1)
+
+
+def test_the_same_breach_at_another_time_differs() -> None:
+    lines = [update(1, 100_000), update(2, 95_950), update(3, 94_900)]
+    quiet = {"warn_at": ["0.999"], "clear_below": "0.5"}
+    four, five = (
+        parse_rule_set(document({**DAILY, "amount": {"percent": share, "of": "initial"}}, **quiet)) for share in "45"
+    )
+    found = run(lines, four, five)
+    (row,) = found["accounts"]
+    assert [row[side]["breach"]["at"][-8:-5] for side in "ab"] == [":02", ":03"]
+    assert row["differs"]
