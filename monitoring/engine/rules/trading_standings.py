@@ -18,7 +18,6 @@ from monitoring.engine.market import (
 from monitoring.engine.messages import NewsEvent, Position
 from monitoring.engine.rules.exposure import known_names
 from monitoring.engine.rules.progress import clock_text
-from monitoring.engine.rules.verdicts import soft_breaches as soft_breaches_of
 from monitoring.engine.ruleset.model import (
     FlatBy,
     MaxLotsPerPosition,
@@ -32,6 +31,7 @@ from monitoring.engine.ruleset.model import (
 )
 from monitoring.engine.snapshot import Account
 from monitoring.engine.snapshot.almanac import Almanac
+from monitoring.engine.snapshot.memory import soft_breaches as soft_breaches_of
 from monitoring.engine.snapshot.state import OtherMemory
 
 _OK, _VIOLATED = StandingState.OK, StandingState.VIOLATED
@@ -179,7 +179,7 @@ def stops(seen: View, rule: StopLossRequired, memory: OtherMemory) -> Standing:
 
 def soft_breaches(seen: View, rule: SoftBreaches, memory: OtherMemory) -> Standing:
     """How many soft breaches count against how many are allowed."""
-    count = soft_breaches_of(seen.account, rule)
+    count = soft_breaches_of(seen.account.state, rule)
     within = f" within {rule.window_days} days" if rule.window_days is not None else ""
     return Standing(
         rule=rule.rule,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from monitoring.engine.events import Event, EventKind
 from monitoring.engine.rules.findings import Finding
@@ -11,7 +11,7 @@ from monitoring.engine.rules.judge import breach_event, breach_key, judge, key, 
 from monitoring.engine.rules.loss import risk_equity
 from monitoring.engine.ruleset.model import OtherRule, SoftBreaches
 from monitoring.engine.snapshot import Account, Breach
-from monitoring.engine.snapshot.memory import want_closed
+from monitoring.engine.snapshot.memory import soft_breaches, want_closed
 
 GRAVE = frozenset({"fail", "pause"})
 _SOFT_KEPT = 256  # dates of soft breaches remembered, or as many as a limit needs
@@ -136,21 +136,12 @@ def judge_soft_breaches(account: Account, at: datetime) -> list[Event]:
     for rule, memory in zip(account.rule_set.others, state.others, strict=True):
         if not isinstance(rule, SoftBreaches):
             continue
-        count = soft_breaches(account, rule)
+        count = soft_breaches(state, rule)
         told, memory.open = memory.open, count > rule.allowed
         asleep = state.breach is not None or (rule.consequence == "pause" and state.paused_until is not None)
         if memory.open and not told and not asleep:
             events.append(_stand(account, rule, at, _soft_words(rule, count)))
     return events
-
-
-def soft_breaches(account: Account, rule: SoftBreaches) -> int:
-    """Return how many soft breaches count now: of the challenge, or of the last `window_days` trading-day dates."""
-    state = account.state
-    if rule.window_days is None or state.day is None:
-        return len(state.soft_breaches)
-    oldest = state.day - timedelta(days=rule.window_days - 1)
-    return sum(day >= oldest for day in state.soft_breaches)
 
 
 def _soft_words(rule: SoftBreaches, count: int) -> str:

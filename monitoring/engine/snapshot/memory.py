@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from monitoring.engine.ruleset import RuleSet
-from monitoring.engine.ruleset.model import StopLossRequired, Symbols
+from monitoring.engine.ruleset.model import SoftBreaches, StopLossRequired, Symbols
 from monitoring.engine.snapshot.state import AccountState, Breach, OtherMemory, RuleState
 from monitoring.engine.trading_day import next_reset
 
@@ -83,6 +83,26 @@ def look_at_open(state: AccountState, rule_set: RuleSet, known: Collection[str])
         elif isinstance(rule, StopLossRequired) and memory.of not in known:
             dated = [(held.id, held.open_time) for held in state.positions if held.open_time is not None]
             memory.awaiting = [ident for ident, opened in dated if since is None or opened >= since]
+
+
+def count_as_told(state: AccountState, rule_set: RuleSet) -> None:
+    """Note that the soft breaches of a restored state were judged under these very rules, by whichever release.
+
+    Where a change of rules still waits to be judged nobody knows, and the state of this release says it itself.
+    """
+    if state.pending and state.generation:
+        return
+    for rule, memory in zip(rule_set.others, state.others, strict=True):
+        if isinstance(rule, SoftBreaches):
+            memory.open = soft_breaches(state, rule) > rule.allowed
+
+
+def soft_breaches(state: AccountState, rule: SoftBreaches) -> int:
+    """Return how many soft breaches count now: of the challenge, or of the last `window_days` trading-day dates."""
+    if rule.window_days is None or state.day is None:
+        return len(state.soft_breaches)
+    oldest = state.day - timedelta(days=rule.window_days - 1)
+    return sum(day >= oldest for day in state.soft_breaches)
 
 
 def want_closed(state: AccountState, position: str, event_key: str, of: str) -> None:

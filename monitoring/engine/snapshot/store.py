@@ -10,7 +10,7 @@ from monitoring.engine.messages import AccountMessage, Market
 from monitoring.engine.ruleset import RuleSet
 from monitoring.engine.snapshot.account import Account
 from monitoring.engine.snapshot.almanac import Almanac
-from monitoring.engine.snapshot.memory import adapt, fits, fresh_state, look_at_open, name_rules
+from monitoring.engine.snapshot.memory import adapt, count_as_told, fits, fresh_state, look_at_open, name_rules
 from monitoring.engine.snapshot.state import AccountState
 
 Hold = Callable[[str, int, AccountMessage], bool]  # (account id, newest seq before the hole, message)
@@ -124,6 +124,7 @@ class Snapshot:
     def _fit(self, state: AccountState, rule_set: RuleSet) -> None:
         if fits(state, rule_set):
             name_rules(state, rule_set)
+            count_as_told(state, rule_set)
             return
         equity = state.equity if rule_set.count_credit else state.equity - state.credit
         newest = [ts for ts in (state.now, state.last_ts, self.link.now) if ts is not None]

@@ -269,6 +269,19 @@ def test_where_fewer_soft_breaches_are_allowed_than_there_were_that_is_judged_on
     assert desk.account.breached
 
 
+def test_a_checkpoint_of_an_earlier_release_is_not_paused_again_for_soft_breaches_that_paused_it() -> None:
+    """Its memory did not say that they were judged."""
+    desk = running(FAR, NUMBER | {"positions": 1}, {"rule": "soft_breaches", "allowed": 0, "consequence": "pause"})
+    open_position(desk, "p1")
+    assert kinds(open_position(desk, "p2")) == ["violated", "breached"]
+    assert kinds(desk.update(100000, after=86400)) == ["day_started", "resumed"]
+    state = desk.account.dump()
+    state.others[1].open = False
+    desk.account = desk.snapshot.add("acc_1", desk.account.rule_set, challenge="c1", state=state)
+    assert kinds(close_position(desk, "p2")) == []
+    assert kinds(open_position(desk, "p3")) == ["violated", "breached"], "one more is another"
+
+
 def test_where_only_a_loss_rule_changes_the_others_have_nothing_new_to_say() -> None:
     """What was told stays told, what is open stays open, and the loss rule is judged at once."""
     number = NUMBER | {"positions": 1, "consequence": "flag"}
