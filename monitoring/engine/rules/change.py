@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, cast
 
 from monitoring.engine.events import Event, EventKind
 from monitoring.engine.rules.conduct import await_stops, await_symbols, stands
@@ -20,8 +20,8 @@ from monitoring.engine.snapshot import Account, Snapshot, adapt
 from monitoring.engine.snapshot.memory import let_stay
 
 Others = tuple[OtherRule, ...]
-_compared: list[Any] = [(), (), True]  # the two that were compared last, and whether they were equal
-_symbols: list[Any] = [(), (), frozenset()]  # likewise, and which symbols rules came with the second
+_compared: tuple[Others, Others, bool] = ((), (), True)  # the two that were compared last, and whether they were equal
+_symbols: tuple[Others, Others, frozenset[str]] = ((), (), frozenset())  # likewise, and which symbols rules came
 
 
 def change_rules(snapshot: Snapshot, account_id: str, rule_set: RuleSet, at: datetime) -> list[Event]:
@@ -56,19 +56,22 @@ def change_rules(snapshot: Snapshot, account_id: str, rule_set: RuleSet, at: dat
     return events
 
 
-def _by_identity(rule_set: RuleSet) -> dict[str, OtherRule]:
-    return {rule_set.identities[rule.index]: replace(rule, index=0) for rule in rule_set.others}
+def _named(rule_set: RuleSet, names: Collection[str]) -> dict[str, OtherRule]:
+    """Return the rules of these identities, wherever they stand in the document."""
+    of = rule_set.identities
+    return {of[rule.index]: replace(rule, index=0) for rule in rule_set.others if of[rule.index] in names}
 
 
 def _let_stay(account: Account, before: RuleSet) -> None:
     """Close no longer what only a rule as it was `before` wanted closed: who is given more room keeps his position."""
-    state, old = account.state, _by_identity(before)
-    for of, rule in _by_identity(account.rule_set).items():
-        wanted = [ident for ident, rules in state.closing_for.items() if of in rules]
-        if not wanted or old.get(of) == rule:
+    state = account.state
+    wanting = {of for rules in state.closing_for.values() for of in rules}
+    old = _named(before, wanting)
+    for of, rule in _named(account.rule_set, wanting).items():
+        if old.get(of) == rule:
             continue
         above = excess(account, rule) if isinstance(rule, LIMITS) else None
-        for ident in wanted:
+        for ident in [ident for ident, rules in state.closing_for.items() if of in rules]:
             if not (ident in above if above is not None else stands(account, rule, ident)):
                 let_stay(state, ident, of)
 
@@ -85,11 +88,13 @@ def _look_at_what_is_open(account: Account, known: set[str], before: RuleSet) ->
 
 def _new_symbols(before: RuleSet, after: RuleSet) -> frozenset[str]:
     """Identities of the symbols rules that are new or other ones; kept as the answer of `_same` is."""
-    if _symbols[0] is not before.others or _symbols[1] is not after.others:
-        old, new = _by_identity(before), _by_identity(after)
-        changed = frozenset(of for of, rule in new.items() if isinstance(rule, Symbols) and old.get(of) != rule)
-        _symbols[:] = before.others, after.others, changed
-    return cast("frozenset[str]", _symbols[2])
+    global _symbols
+    kept = _symbols  # read once: previews ask from several threads
+    if kept[0] is not before.others or kept[1] is not after.others:
+        names = {after.identities[rule.index] for rule in after.others if isinstance(rule, Symbols)}
+        old, new = _named(before, names), _named(after, names)
+        kept = _symbols = before.others, after.others, frozenset(of for of in names if old.get(of) != new[of])
+    return kept[2]
 
 
 def _judged_alike(old: RuleSet, new: RuleSet) -> bool:
@@ -103,9 +108,11 @@ def _judged_alike(old: RuleSet, new: RuleSet) -> bool:
 
 def _same(old: Others, new: Others) -> bool:
     """Compare the other rules of two rule sets; the answer is kept, for many accounts ask about the same two."""
-    if _compared[0] is not old or _compared[1] is not new:
-        _compared[:] = old, new, old == new
-    return bool(_compared[2])
+    global _compared
+    kept = _compared
+    if kept[0] is not old or kept[1] is not new:
+        kept = _compared = old, new, old == new
+    return kept[2]
 
 
 def _judge_losses_anew(account: Account, at: datetime) -> list[Event]:
