@@ -94,7 +94,7 @@ def count_as_told(state: AccountState, rule_set: RuleSet) -> None:
         return
     for rule, memory in zip(rule_set.others, state.others, strict=True):
         if isinstance(rule, SoftBreaches):
-            memory.open = soft_breaches(state, rule) > rule.allowed
+            memory.open = memory.open or soft_breaches(state, rule) > rule.allowed
 
 
 def soft_breaches(state: AccountState, rule: SoftBreaches) -> int:
