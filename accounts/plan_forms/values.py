@@ -127,7 +127,9 @@ def _values(sent: Sent, prefix: str, specs: tuple[Spec, ...]) -> Document:
     if found.get("counts") in {"opened", "opened_and_closed"}:
         found.pop("threshold", None)
     extra = _json(sent, f"{prefix}-extra" if prefix else "extra", {})
-    return {**found, **extra} if isinstance(extra, dict) else {**found, "extra": extra}
+    if not isinstance(extra, dict):
+        return {**found, "extra": extra}
+    return {**found, **{key: value for key, value in extra.items() if value != [] or key not in found}}
 
 
 def _amount(sent: Sent, prefix: str) -> Document:

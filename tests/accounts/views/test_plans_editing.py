@@ -247,6 +247,12 @@ def test_an_empty_list_is_no_default(head: Client, changes: dict[str, Any]) -> N
     assert kept.items() >= changes.items()  # no warnings at all are not the usual three
 
 
+def test_what_is_typed_takes_the_place_of_an_empty_list(head: Client) -> None:
+    plans.save_draft(phase(), {**document(), "warn_at": []}, User.objects.get(username="head_of_risk"))
+    head.post(EDIT, sent(RuleSetDraft.objects.get().document, warn_at="0.5, 0.9"))
+    assert RuleSetDraft.objects.get().document["warn_at"] == ["0.5", "0.9"]
+
+
 def test_what_a_static_floor_is_judged_by_is_not_hidden(head: Client) -> None:
     page = head.get(EDIT).context["form"].rules[1]
     assert {field.spec.path for field in page.fields if field.when} >= {"lock.at", "on_payout", "high_water"}
