@@ -26,6 +26,7 @@ __all__ = [
     "end_override",
     "end_overrides",
     "holds",
+    "may_end",
     "set_override",
     "set_overrides",
 ]
@@ -143,13 +144,9 @@ def end_overrides(
             .order_by("pk")
         )
         instant = at or timezone.now()
-        over = [one for one in held if not _open(one, instant)]
+        over = [(one.challenge.account.public_id, why) for one in held if (why := _why_not_to_end(one, instant))]
         if over or len(held) < len(keys):
-            raise OverrideError(
-                [(one.challenge.account.public_id, f"the override of {one.rule} has ended already") for one in over]
-                or "There is no such override.",
-                conflict=True,
-            )
+            raise OverrideError(over or "There is no such override.", conflict=True)
         if errors := _errors_without(held, instant):
             raise OverrideError(errors, conflict=True)
         _end_all(held, actor, reason.strip(), instant)
@@ -312,8 +309,16 @@ def _tell(
         servers.book_changed(name)
 
 
-def _open(override: RuleOverride, at: datetime) -> bool:
-    return override.ended_at is None and (override.ends_at is None or at < override.ends_at)
+def may_end(override: RuleOverride, at: datetime) -> bool:
+    """Whether somebody may end it."""
+    return not _why_not_to_end(override, at)
+
+
+def _why_not_to_end(override: RuleOverride, at: datetime) -> str:
+    if override.challenge.ended_at is not None:
+        return "the challenge has ended: the rules that it ended under stay"
+    over = override.ended_at is not None or (override.ends_at is not None and override.ends_at <= at)
+    return f"the override of {override.rule} has ended already" if over else ""
 
 
 def _with_name(replacement: Mapping[str, Any] | None, rule: str) -> Mapping[str, Any] | None:

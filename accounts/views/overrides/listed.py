@@ -69,7 +69,7 @@ def overrides(request: HttpRequest) -> HttpResponseBase:
     context = {
         "form": form,
         "page": page,
-        "rows": [{"one": one, "said": words_of(one), "holds": book.holds(one, now)} for one in page],
+        "rows": [{"one": one, "said": words_of(one), "may_end": book.may_end(one, now)} for one in page],
         "sort": sort,
         "headings": lists.headings(request, TITLES, sort),
         "query": lists.query(request),

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from accounts import overrides, rulebooks
+from accounts import challenges, overrides, rulebooks
 from accounts.models import Account, AuditEntry, Challenge, Role, RuleOverride, Server, User
 from tests.monitoring.book import adopt, get, signed_in, text
 
@@ -167,6 +168,21 @@ def test_who_may(officer: Client) -> None:
     assert "Set a rule apart" not in get(auditor, "/overrides/")
     assert signed_in("trader", Role.TRADER).get("/overrides/").status_code == 403
     assert not RuleOverride.objects.exists()
+
+
+def test_an_override_that_a_challenge_failed_under_is_not_ended(officer: Client) -> None:
+    account = adopt("sim-1")
+    set_apart(officer, "sim-1")
+    challenges.fail(Challenge.objects.get(), "Daily loss.", timezone.now())
+    one = RuleOverride.objects.get()
+    assert f'name="override" value="{one.pk}"' not in get(officer, "/overrides/?state=ended")
+    sent = {"override": str(one.pk), "reason": "the agreement is over"}
+    said = text(officer.post("/overrides/end/", sent, follow=True).content.decode())
+    assert "Nothing was ended." in said
+    assert "the challenge has ended" in said
+    one.refresh_from_db()
+    assert one.ended_at is None
+    assert judged_by(account)[0]["amount"] == {"percent": "4", "of": "initial"}
 
 
 def test_after_setting_one_goes_back_to_our_own_pages_only(officer: Client) -> None:
