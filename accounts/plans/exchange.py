@@ -25,8 +25,9 @@ def export_plan(plan: Plan) -> dict[str, Any]:
     phases = []
     for phase in plan.phases.order_by("order"):
         newest = newest_rule_set(phase)
-        head = {"slug": phase.slug, "name": phase.name, "version": newest.version if newest else 0}
-        phases.append({**head, **(newest.document if newest else blank_document())})
+        version = {"version": newest.version} if newest else {}  # one without rules yet is told as a blank one
+        document = newest.document if newest else blank_document()
+        phases.append({"slug": phase.slug, "name": phase.name, **version, **document})
     return {"format": FORMAT, "slug": plan.slug, "name": plan.name, "preset": plan.preset, "phases": phases}
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts import plans
-from accounts.models import Plan, User
+from accounts.models import Phase, Plan, User
 from accounts.plans import PlanError
 from accounts.plans.exchange import _read
 from tests.accounts.book import a_document, a_plan, newest
@@ -31,6 +31,13 @@ def test_what_goes_out_comes_in_again(head: User) -> None:
     assert [newest(phase).document for phase in again.phases.order_by("order")] == [
         newest(phase).document for phase in plan.phases.order_by("order")
     ]
+
+
+def test_a_phase_without_rules_comes_in_again_as_a_blank_one(head: User) -> None:
+    plan = a_plan(head)
+    Phase.objects.create(plan=plan, slug="late", name="Late", order=9)
+    again = plans.import_plan({**plans.export_plan(plan), "slug": "swing-2"}, head)
+    assert newest(again.phases.get(slug="late")).document["rules"] == []
 
 
 @pytest.mark.parametrize(
