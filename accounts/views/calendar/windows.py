@@ -42,7 +42,8 @@ def widest(now: datetime) -> Widest:
     apart = RuleOverride.objects.filter(
         Q(ends_at=None) | Q(ends_at__gt=now), rule="news_window", ended_at=None, challenge__ended_at=None
     )
-    rules += [rule for rule in apart.values_list("replacement", flat=True).distinct() if rule is not None]
+    alike = apart.order_by().values_list("replacement", flat=True).distinct()
+    rules += [rule for rule in alike if rule is not None]
     return Widest(
         before=max((int(rule["before_minutes"]) for rule in rules), default=0),
         after=max((int(rule["after_minutes"]) for rule in rules), default=0),
