@@ -42,9 +42,8 @@ class Lines:
         self.position = begin
         self.torn = 0
         self.recorded = False  # whether its members are ours; known with the first line
-        self.look: Callable[[], None] = lambda: (
-            None
-        )  # called with each piece: a megabyte may hold no line, or a million
+        # Called with each piece: a megabyte may hold no line, or a million.
+        self.look: Callable[[], None] = lambda: None
 
     def __iter__(self) -> Iterator[bytes]:
         with self.path.open("rb") as file:
