@@ -9,7 +9,10 @@ document.addEventListener("DOMContentLoaded", () => {
       const given = [...field.options].filter((option) => option.defaultSelected);
       return given.length ? given.some((option) => !option.selected) : field.selectedIndex > 0;
     }
-    return field.matches("[type=checkbox], [type=radio]") ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
+    if (field.matches("[type=checkbox], [type=radio]")) return field.checked !== field.defaultChecked;
+    const fresh = field.cloneNode();
+    fresh.value = field.defaultValue;  // as the field shows it: no day where it has none, no line break
+    return field.value !== fresh.value;
   };
   for (const form of document.querySelectorAll('form[hx-trigger*="input"], form[hx-trigger*="change"]')) {
     for (const field of form.querySelectorAll("input:not([type=hidden]), select, textarea")) {

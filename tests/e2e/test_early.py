@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from accounts import plans
-from accounts.models import User
+from accounts.models import Phase, RuleSetDraft, User
+from tests.accounts.book import newest
 from tests.e2e.conftest import Visit
 from tests.monitoring.wire import Wire
 from tests.waiting import eventually
@@ -64,3 +65,15 @@ def test_a_page_that_nobody_touched_asks_for_nothing(visit: Visit, people: dict[
     page.on("request", lambda request: asked.append(f"{request.method} {request.url}"))
     page.goto(f"{visit.web.url}/plans/two-step/phase-1/edit/", wait_until="networkidle")
     assert [line for line in asked if line.startswith("POST")] == []
+
+
+def test_a_value_that_its_field_cannot_hold_is_not_taken_for_typed(visit: Visit, people: dict[str, User]) -> None:
+    plans.ensure_default_plans()
+    phase = Phase.objects.get(plan__slug="two-step", slug="phase-1")
+    document = {**newest(phase).document, "reset": {"time": "00:00", "zone": "Europe/\nPrague"}}
+    stamp = plans.save_draft(phase, document, people["head_of_risk"]).updated_at
+    page = visit("/audit/?target=%0Anowhere", people["head_of_risk"])
+    page.wait_for_load_state("networkidle")
+    expect(page).to_have_url(f"{visit.web.url}/audit/?target=%0Anowhere")
+    page.goto(f"{visit.web.url}/plans/two-step/phase-1/edit/", wait_until="networkidle")
+    assert RuleSetDraft.objects.get().updated_at == stamp
