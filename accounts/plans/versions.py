@@ -93,7 +93,7 @@ def drafting(phase: Phase) -> Iterator[None]:
 
 def discard_draft(phase: Phase, actor: User, *, request: HttpRequest | None = None) -> bool:
     """Throw unfinished work away; whether there was any."""
-    with transaction.atomic():
+    with drafting(phase):
         gone, _ = RuleSetDraft.objects.filter(phase=phase).delete()
         if gone:
             audit.record(actor, "draft_discarded", target(phase), request=request)

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts import moves, overrides, plans
-from accounts.models import Challenge, Role, RuleOverride, User
+from accounts.models import Challenge, Role, RuleOverride, RuleSetDraft, User
 from accounts.rulebooks import rule_set_at, rulebook_at
 from tests.accounts.book import a_challenge, daily_of, newest, phase_of
 from tests.waiting import eventually
@@ -72,3 +72,23 @@ def test_the_later_of_two_overrides_holds_and_the_first_ended_before_it() -> Non
     assert [(one.replacement or {})["positions"] for one in (early, late)] == [3, 9]
     assert early.ended_at == late.starts_at
     assert rulebook_at(Challenge.objects.get(), early.starts_at)["rules"][-1]["positions"] == 3
+
+
+def test_nobody_throws_a_draft_away_while_another_is_saving() -> None:
+    head = User.objects.create_user("head", role=Role.HEAD_OF_RISK)
+    phase = phase_of()
+    plans.save_draft(phase, newest(phase).document, head)
+
+    def discard() -> None:
+        try:
+            plans.discard_draft(phase, head)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with plans.drafting(phase):
+            asked = pool.submit(discard)
+            eventually(lambda: waits() or asked.done(), what="the other waits, or did not")
+            assert RuleSetDraft.objects.exists()
+        asked.result(30)
+    assert not RuleSetDraft.objects.exists()

@@ -37,14 +37,14 @@ def discard(request: HttpRequest, slug: str, phase: str) -> HttpResponse:
     """Throw the draft away, unless somebody else has saved it since the page was shown."""
     found = phase_of(slug, phase)
     assert isinstance(request.user, User)
-    draft, seen = draft_of(found), request.POST.get("stamp")
-    if draft and draft.author != request.user and seen not in {None, draft.updated_at.isoformat()}:
-        said = (
-            f"{by_whom(draft.author)} changed the draft after you opened the page: it is not thrown away. Look at it."
-        )
-        messages.error(request, said)
+    with plans.drafting(found):
+        draft, seen = draft_of(phase_of(slug, phase)), request.POST.get("stamp")
+        unseen = draft and draft.author != request.user and seen not in {None, draft.updated_at.isoformat()}
+        gone = not unseen and plans.discard_draft(found, request.user, request=request)
+    if draft and unseen:
+        said = f"{by_whom(draft.author)} changed the draft after you opened the page"
+        messages.error(request, f"{said}: it is not thrown away. Look at it.")
         return redirect("plan-edit", slug=slug, phase=phase)
-    gone = plans.discard_draft(found, request.user, request=request)
     messages.success(request, "The draft is thrown away." if gone else "There was no draft.")
     return redirect("plan", slug=slug)
 
