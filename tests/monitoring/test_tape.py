@@ -14,7 +14,15 @@ from msgspec.structs import replace
 
 from monitoring.engine import tape
 from monitoring.engine.events import Event
-from monitoring.engine.messages import AccountFigures, AccountUpdate, Clock, Link, Message
+from monitoring.engine.messages import (
+    AccountFigures,
+    AccountUpdate,
+    BalanceFigures,
+    BalanceOperation,
+    Clock,
+    Link,
+    Message,
+)
 from monitoring.engine.rules import change_rules, process, refuse
 from monitoring.engine.ruleset import RuleSet, parse_rule_set
 from monitoring.engine.snapshot import Account, Snapshot
@@ -146,6 +154,23 @@ def test_other_rules_remember_through_a_kill(tmp_path: Path) -> None:
     told = played(again.files(), trailing)
     assert [event.event for event in told] == ["warned", "breached"]
     assert (told[-1].floor, told[-1].measured) == (98_000_00, 97_500_00)
+
+
+def test_other_rules_judge_nobody_by_money_that_nobody_has_classed(tmp_path: Path) -> None:
+    """The operation is not on the tape; that verdicts wait for it is in the state that follows."""
+    live = Live(tmp_path, now=T0.replace(hour=12))
+    live.watch("acc_1", RULES)
+    live.tick()
+    live.update("acc_1", 100_000)
+    live.tape.close()
+    data = BalanceFigures(kind="mystery", amount=-20_000)
+    process(live.snapshot, BalanceOperation(account_id="acc_1", ts=live.now, seq=2, data=data))
+    again = Live(tmp_path, now=live.now)
+    again.watch("acc_1", RULES, state=live.snapshot.accounts["acc_1"].dump())
+    again.tick()
+    again.seqs = {"acc_1": 2}
+    again.update("acc_1", 80_000, 80_000)
+    assert played(again.files(), parse_rule_set(document(STATIC))) == []
 
 
 def test_frames_that_say_no_rules_need_some() -> None:

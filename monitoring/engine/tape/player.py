@@ -47,7 +47,8 @@ def goes_on(kept: AccountState, entry: Watch) -> bool:
     if kept.challenge != state.challenge:
         return False
     same_day = kept.next_reset is None or entry.ts < kept.next_reset
-    return kept.last_seq == state.last_seq or (same_day and kept.moved == state.moved)
+    no_money = (kept.moved, kept.verdict_held) == (state.moved, state.verdict_held)
+    return kept.last_seq == state.last_seq or (same_day and no_money)
 
 
 class Player:
