@@ -173,6 +173,29 @@ def test_other_rules_judge_nobody_by_money_that_nobody_has_classed(tmp_path: Pat
     assert played(again.files(), parse_rule_set(document(STATIC))) == []
 
 
+def test_other_rules_know_of_money_that_came_unnumbered_and_unrecorded(tmp_path: Path) -> None:
+    """Where frames carry no `seq` their time tells whether some are missing."""
+    live = Live(tmp_path, now=T0.replace(hour=12))
+
+    def update(of: Live, balance: float) -> AccountUpdate:
+        figures = AccountFigures(balance=balance, equity=balance)
+        return AccountUpdate(account_id="acc_1", ts=of.now, data=figures)
+
+    live.watch("acc_1", RULES)
+    live.tick()
+    live.send(update(live, 100_000))
+    live.tape.close()
+    live.now += timedelta(seconds=1)
+    data = BalanceFigures(kind="deposit", amount=20_000)
+    process(live.snapshot, BalanceOperation(account_id="acc_1", ts=live.now, data=data))
+    again = Live(tmp_path, now=live.now)
+    again.watch("acc_1", RULES, state=live.snapshot.accounts["acc_1"].dump())
+    again.tick()
+    again.send(update(again, 120_000))
+    goal = {"rule": "profit_target", "amount": {"percent": "8", "of": "initial"}}
+    assert played(again.files(), parse_rule_set(document(STATIC, goal))) == []
+
+
 def test_frames_that_say_no_rules_need_some() -> None:
     update = AccountUpdate(account_id="acc_1", ts=T0, data=AccountFigures(balance=1.0, equity=1.0))
     with pytest.raises(RecordingError, match="say no rules"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, cast
 
 from msgspec.structs import replace
@@ -48,7 +49,12 @@ def goes_on(kept: AccountState, entry: Watch) -> bool:
         return False
     same_day = kept.next_reset is None or entry.ts < kept.next_reset
     no_money = (kept.moved, kept.verdict_held) == (state.moved, state.verdict_held)
-    return kept.last_seq == state.last_seq or (same_day and no_money)
+    return _reached(kept) == _reached(state) or (same_day and no_money)
+
+
+def _reached(state: AccountState) -> int | datetime | None:
+    """The newest frame that was applied; where frames carry no number, its time."""
+    return state.last_ts if state.last_seq is None else state.last_seq
 
 
 class Player:
@@ -165,7 +171,7 @@ class Player:
             account.hold_for_review(state.review)
         elif account.review and not state.review:
             account.release()
-        if state.last_seq == account.last_seq or state.figures is None or state.last_ts is None:
+        if _reached(account.flush()) == _reached(state) or state.figures is None or state.last_ts is None:
             return ()
         truth = Resync(
             account_id, state.last_ts, state.figures, state.positions, state.last_seq, locked=state.locked,
