@@ -15,7 +15,7 @@ from accounts import audit, presets, servers
 from accounts.models import Challenge, Phase, Plan, RuleSet, RuleSetMove, User
 from accounts.plans.defaults import newest_rule_set
 from accounts.plans.documents import PlanError, blank_document, check_document, under
-from accounts.plans.versions import add_version, target
+from accounts.plans.versions import add_version, locked, target
 from accounts.refusals import Complaint, reason_errors, text_errors
 
 MOST_PHASES = 20
@@ -149,7 +149,7 @@ def rename_phase(phase: Phase, name: str, actor: User, *, request: HttpRequest |
     if errors := text_errors("name", name, longest=120):
         raise PlanError(errors)
     with transaction.atomic():
-        held = Phase.objects.select_for_update(of=("self",)).select_related("plan").get(pk=phase.pk)
+        held = locked(phase)
         before, held.name = held.name, name.strip()
         if before != held.name:
             held.save(update_fields=["name"])

@@ -34,7 +34,7 @@ def publish(
     if errors := reason_errors(reason):
         raise PlanError(errors)
     with transaction.atomic():
-        held = Phase.objects.select_for_update(of=("self",)).select_related("plan").get(pk=phase.pk)
+        held = locked(phase)
         newest = newest_rule_set(held)
         version = newest.version if newest else 0
         if base_version is not None and base_version != version:
@@ -69,7 +69,7 @@ def save_draft(
     if errors := storable_errors(dict(document)):
         raise PlanError(errors)
     with transaction.atomic():
-        held = Phase.objects.select_for_update().get(pk=phase.pk)
+        held = locked(phase)
         newest = newest_rule_set(held)
         begun = base_version if base_version is not None else newest.version if newest else 0
         found = RuleSetDraft.objects.filter(phase=held).first()
@@ -87,7 +87,7 @@ def save_draft(
 def drafting(phase: Phase) -> Iterator[None]:
     """Meanwhile nobody else saves, publishes or throws away the phase's draft; what was read before may be old."""
     with transaction.atomic():
-        Phase.objects.select_for_update().get(pk=phase.pk)
+        Phase.objects.select_for_update().filter(pk=phase.pk).first()  # none: somebody removed it
         yield
 
 
@@ -98,6 +98,14 @@ def discard_draft(phase: Phase, actor: User, *, request: HttpRequest | None = No
         if gone:
             audit.record(actor, "draft_discarded", target(phase), request=request)
     return bool(gone)
+
+
+def locked(phase: Phase) -> Phase:
+    """The phase as it is, held until the transaction ends; PlanError where somebody removed it meanwhile."""
+    held = Phase.objects.select_for_update(of=("self",)).select_related("plan").filter(pk=phase.pk).first()
+    if held is None:
+        raise PlanError(f"{phase.name} was removed meanwhile.", conflict=True)
+    return held
 
 
 def target(phase: Phase) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.test import Client
 from django.utils import timezone
 
 from accounts import moves, overrides, plans
 from accounts.models import Challenge, Role, RuleOverride, RuleSetDraft, User
 from accounts.rulebooks import rule_set_at, rulebook_at
-from tests.accounts.book import a_challenge, daily_of, newest, phase_of
+from tests.accounts.book import a_challenge, a_plan, daily_of, newest, phase_of
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -92,3 +93,38 @@ def test_nobody_throws_a_draft_away_while_another_is_saving() -> None:
             assert RuleSetDraft.objects.exists()
         asked.result(30)
     assert not RuleSetDraft.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("plans/swing/funded/edit/", 404),
+        ("plans/swing/funded/edit/check/", 404),
+        ("plans/swing/funded/edit/json/", 404),
+        ("plans/swing/funded/edit/discard/", 404),
+        ("plans/swing/funded/edit/rebase/", 404),
+        ("plans/swing/funded/review/", 409),
+        ("plans/swing/change/", 302),
+    ],
+)
+def test_a_phase_that_is_removed_meanwhile_is_gone(address: str, status: int) -> None:
+    head = User.objects.create_user("head", role=Role.HEAD_OF_RISK)
+    phase = a_plan(head).phases.select_related("plan").get(slug="funded")
+    plans.save_draft(phase, daily_of(newest(phase).document, "3"), head)
+    client = Client()
+    client.force_login(head, backend="django.contrib.auth.backends.ModelBackend")
+    shown = client.get("/plans/swing/funded/review/").context
+    form = {key: shown[key] for key in ("base", "digest")} | {"do": "rename-phase:funded", "name": "New"}
+
+    def send() -> int:
+        try:
+            return client.post(f"/{address}", {"json": "{}", "reason": "r", **form}).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with plans.drafting(phase):
+            answer = pool.submit(send)
+            eventually(waits, what="the page waits for the phase")
+            plans.remove_phase(phase, head, "nobody buys it")
+        assert answer.result(30) == status
