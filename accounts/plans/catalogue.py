@@ -39,7 +39,7 @@ def create_plan(
     """
     errors = slug_errors("slug", slug) + text_errors("name", name, longest=120)
     if slug in RESERVED:
-        errors.append(("slug", f"must not be {slug}: that is an address of the pages of plans"))
+        errors.append(("slug", f"must not be {slug}: that is an address of the pages of plans or of the API"))
     errors += phases_errors(phases)
     if errors:
         raise PlanError(errors)
@@ -164,6 +164,7 @@ def remove_phase(phase: Phase, actor: User, reason: str, *, request: HttpRequest
         raise PlanError(errors)
     with transaction.atomic():
         plan = _locked(phase.plan)
+        locked(phase)  # no version is published under it any more
         judged = Challenge.objects.filter(rule_set__phase=phase).count()
         if judged or _was_moved_through(phase):
             number = f"{judged} challenges rest" if judged != 1 else "1 challenge rests"

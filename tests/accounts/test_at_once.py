@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import moves, overrides, plans
-from accounts.models import Challenge, Role, RuleOverride, RuleSetDraft, User
+from accounts.models import Challenge, Phase, Role, RuleOverride, RuleSetDraft, User
 from accounts.rulebooks import rule_set_at, rulebook_at
 from tests.accounts.book import a_challenge, a_plan, daily_of, newest, phase_of
 from tests.waiting import eventually
@@ -93,6 +93,25 @@ def test_nobody_throws_a_draft_away_while_another_is_saving() -> None:
             assert RuleSetDraft.objects.exists()
         asked.result(30)
     assert not RuleSetDraft.objects.exists()
+
+
+def test_a_phase_is_removed_with_what_was_published_at_that_moment() -> None:
+    head = User.objects.create_user("head", role=Role.HEAD_OF_RISK)
+    phase = a_plan(head).phases.select_related("plan").get(slug="funded")
+
+    def remove() -> None:
+        try:
+            plans.remove_phase(phase, head, "nobody buys it")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            plans.publish(phase, daily_of(newest(phase).document, "3"), head, "r")
+            asked = pool.submit(remove)
+            eventually(waits, what="the other waits for the phase")
+        asked.result(30)
+    assert not Phase.objects.filter(slug="funded", plan__slug="swing").exists()
 
 
 @pytest.mark.parametrize(
