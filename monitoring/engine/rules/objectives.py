@@ -42,6 +42,7 @@ __all__ = [
     "closed",
     "day_ends",
     "due",
+    "idle",
     "on_due",
     "on_update",
     "opened",
@@ -160,18 +161,25 @@ def due(account: Account, after: datetime | None = None) -> datetime | None:
 
 def on_due(account: Account, instant: datetime) -> list[Finding]:
     """Judge what is due at `instant`: inactivity, and what a reset could not judge because the data was stale."""
-    findings: list[Finding] = []
+    findings = idle(account, instant)
     for rule, memory in pairs(account):
-        if _sleeps(account, rule):
+        if isinstance(rule, Inactivity) or _sleeps(account, rule):
             continue
         when = _due_of(account, rule, memory)
-        if when is None or when > instant:
-            continue
-        if isinstance(rule, Inactivity):
-            findings.append(_idle(account, rule, memory, instant))
-        else:
+        if when is not None and when <= instant:
             findings += _at_reset(account, rule, memory, instant)
     return findings
+
+
+def idle(account: Account, instant: datetime) -> list[Finding]:
+    """Judge inactivity that is due by `instant`."""
+    found = []
+    for rule, memory in pairs(account):
+        if isinstance(rule, Inactivity) and not _sleeps(account, rule):
+            when = _due_of(account, rule, memory)
+            if when is not None and when <= instant:
+                found.append(_idle(account, rule, memory, instant))
+    return found
 
 
 def balance_bounds(account: Account) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from monitoring.engine.rules.conduct import (
 from monitoring.engine.rules.exposure import judge_exposure
 from monitoring.engine.rules.findings import Finding
 from monitoring.engine.rules.freshness import may_judge, may_judge_at
-from monitoring.engine.rules.verdicts import GRAVE, conclude, judge_soft_breaches
+from monitoring.engine.rules.verdicts import breaks, conclude, judge_soft_breaches
 from monitoring.engine.snapshot import Account, Deal
 
 WAITING_KEPT = 64  # deals kept while nothing may be judged
@@ -54,12 +54,13 @@ def settle(
     refused: list[Event] = []
     if moved:
         findings += judge_deadlines(account, at) + judge_stops(account, at, late, seen) + judge_exposure(account, at)
+        findings += objectives.idle(account, at)
         for told in (judge_symbols(account, at), judge_deals(account, deals, at)):
             refused += told.refused
             findings += told.findings
     events: list[Event] = []
     if updated:
-        breached = breached or any(found.rule.consequence in GRAVE and not found.warning for found in findings)
+        breached = breached or (moved and breaks(account, findings))
         reached, found = objectives.on_update(account, at, breached=breached)
         events += [reached] if reached is not None else []
         findings += found

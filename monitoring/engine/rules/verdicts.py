@@ -13,7 +13,7 @@ from monitoring.engine.ruleset.model import OtherRule, SoftBreaches
 from monitoring.engine.snapshot import Account, Breach
 from monitoring.engine.snapshot.memory import soft_breaches, want_closed
 
-GRAVE = frozenset({"fail", "pause"})
+_GRAVE = frozenset({"fail", "pause"})
 _SOFT_KEPT = 256  # dates of soft breaches remembered, or as many as a limit needs
 
 
@@ -35,13 +35,28 @@ def conclude(account: Account, findings: list[Finding]) -> list[Event]:
             return events
         if finding.warning:
             events.append(_told(account, finding, EventKind.WARNED))
-        elif finding.rule.consequence in GRAVE:
+        elif finding.rule.consequence in _GRAVE:
             grave.append(finding)
         else:
             events += _violated(account, finding)
     if grave and state.breach is None:
         events += _breached(account, grave)
     return events
+
+
+def breaks(account: Account, findings: list[Finding]) -> bool:
+    """Whether what was found breaches a rule, be it by the number of soft breaches that it makes."""
+    told = [finding.rule.consequence for finding in findings if not finding.warning]
+    if not _GRAVE.isdisjoint(told):
+        return True
+    state, more = account.state, told.count("flag")
+    return any(
+        isinstance(rule, SoftBreaches)
+        and (more or not memory.open)
+        and not (rule.consequence == "pause" and state.paused_until is not None)
+        and soft_breaches(state, rule) + more > rule.allowed
+        for rule, memory in zip(account.rule_set.others, state.others, strict=True)
+    )
 
 
 def _violated(account: Account, finding: Finding) -> list[Event]:

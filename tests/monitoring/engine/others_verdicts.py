@@ -10,7 +10,7 @@ from tests.monitoring.engine.others_oracle import Whole
 from tests.monitoring.engine.others_shapes import Deal, Found, Moment
 
 WAITING = 64  # the newest deals that wait for better data
-LATER = {"consistency", "time_limit", "inactivity"}  # asked once it is known whether the target is reached
+LATER = {"consistency", "time_limit"}  # asked once it is known whether the target is reached
 LIMITS = {"max_lots_per_position", "max_lots_total", "max_positions"}
 
 
@@ -50,9 +50,9 @@ class Verdicts(Whole):
             return
         found = self.find(moment, LATER, False)
         if moment.figures:  # breach and target in one update: the breach wins
-            self.loss_breached |= any(
-                self.consequence(one.index) in {"fail", "pause"} for one in found if not one.warning
-            )
+            words = [self.consequence(one.index) for one in found if not one.warning]
+            flags = words.count("flag")
+            self.loss_breached |= not {"fail", "pause"}.isdisjoint(words) or bool(flags and self.too_many(flags))
             self.aim(moment.at)
         self.ask_names(moment)
         found += self.find(moment, LATER, True)
@@ -117,14 +117,19 @@ class Verdicts(Whole):
         if self.consequence(index) not in {"flag", "pause"}:
             return
         self.soft.append(self.day)
+        self.conclude(self.too_many(), at)
+
+    def too_many(self, more: int = 0) -> list[Found]:
+        """Which rules on soft breaches are broken, be it once there are so many more."""
+        assert self.day is not None
         over = []
         for place, rule in enumerate(self.whole):
             if rule["rule"] == "soft_breaches" and not self.failed:
                 first = self.day - timedelta(days=rule["window_days"] - 1) if rule.get("window_days") else date.min
                 asleep = self.paused and self.consequence(place) == "pause"
-                if sum(day >= first for day in self.soft) > rule["allowed"] and not asleep:
+                if sum(day >= first for day in self.soft) + more > rule["allowed"] and not asleep:
                     over.append(Found(place))
-        self.conclude(over, at)
+        return over
 
     def once(self, *what: Any) -> bool:
         """Whether this is told for the first time."""

@@ -121,3 +121,26 @@ def test_a_breach_wins_over_the_target_that_the_same_update_reaches(consequence:
     assert not open_position(desk, "p1", volume=2), "what cannot be judged now waits for good figures"
     assert kinds(desk.update(110000, balance=110000)) == words
     assert kinds(desk.update(110000, balance=110000)) == (["target_reached"] if consequence == "pause" else [])
+
+
+def test_a_soft_breach_too_many_wins_over_the_target_as_well() -> None:
+    target = {"rule": "profit_target", "amount": {"percent": "10", "of": "initial"}}
+    desk = desk_of(target, EACH, {"rule": "soft_breaches", "allowed": 0}, stale_after=30)
+    desk.update(100000)
+    desk.tick(60)
+    open_position(desk, "p1", volume=2)
+    assert kinds(desk.update(110000, balance=110000)) == ["fresh", "violated", "breached"]
+    assert desk.account.state.target_reached_at is None
+
+
+def test_who_was_idle_for_too_long_reaches_no_target_by_the_update_that_says_so() -> None:
+    target = {"rule": "profit_target", "amount": {"percent": "10", "of": "initial"}}
+    desk = desk_of(target, {"rule": "inactivity", "days": 2}, stale_after=30)
+    open_position(desk, "p1")
+    desk.update(100000)
+    desk.tick(30)
+    close_position(desk, "p1")
+    assert "breached" not in kinds(desk.tick(3 * 86400)), "the data is stale"
+    told = desk.update(110000, balance=110000)
+    assert [(event.event, event.rule) for event in told][-1] == ("breached", "inactivity")
+    assert "target_reached" not in kinds(told)
