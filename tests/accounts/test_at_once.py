@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
@@ -15,6 +16,7 @@ from accounts import moves, overrides, plans
 from accounts.models import Challenge, Phase, Role, RuleOverride, RuleSetDraft, User
 from accounts.rulebooks import rule_set_at, rulebook_at
 from tests.accounts.book import a_challenge, a_plan, daily_of, newest, phase_of
+from tests.accounts.views.sent import sent
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,19 +29,20 @@ def waits() -> bool:
         return bool(cursor.fetchone()[0])
 
 
+def alone(work: Callable[[], Any]) -> Any:
+    """What another thread does, with a connection of its own."""
+    try:
+        return work()
+    finally:
+        connection.close()
+
+
 def while_held(challenge: Challenge, first: Callable[[], Any], second: Callable[[], Any]) -> None:
     """`first` is asked for before `second`, but its row is held until `second` is done."""
-
-    def work() -> None:
-        try:
-            first()
-        finally:
-            connection.close()
-
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             Challenge.objects.select_for_update().get(pk=challenge.pk)
-            asked = pool.submit(work)
+            asked = pool.submit(alone, first)
             eventually(waits, what="the first waits for the row")
             second()
         asked.result(30)
@@ -80,15 +83,9 @@ def test_nobody_throws_a_draft_away_while_another_is_saving() -> None:
     phase = phase_of()
     plans.save_draft(phase, newest(phase).document, head)
 
-    def discard() -> None:
-        try:
-            plans.discard_draft(phase, head)
-        finally:
-            connection.close()
-
     with ThreadPoolExecutor(1) as pool:
         with plans.drafting(phase):
-            asked = pool.submit(discard)
+            asked = pool.submit(alone, lambda: plans.discard_draft(phase, head))
             eventually(lambda: waits() or asked.done(), what="the other waits, or did not")
             assert RuleSetDraft.objects.exists()
         asked.result(30)
@@ -99,16 +96,10 @@ def test_a_phase_is_removed_with_what_was_published_at_that_moment() -> None:
     head = User.objects.create_user("head", role=Role.HEAD_OF_RISK)
     phase = a_plan(head).phases.select_related("plan").get(slug="funded")
 
-    def remove() -> None:
-        try:
-            plans.remove_phase(phase, head, "nobody buys it")
-        finally:
-            connection.close()
-
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             plans.publish(phase, daily_of(newest(phase).document, "3"), head, "r")
-            asked = pool.submit(remove)
+            asked = pool.submit(alone, lambda: plans.remove_phase(phase, head, "nobody buys it"))
             eventually(waits, what="the other waits for the phase")
         asked.result(30)
     assert not Phase.objects.filter(slug="funded", plan__slug="swing").exists()
@@ -133,17 +124,29 @@ def test_a_phase_that_is_removed_meanwhile_is_gone(address: str, status: int) ->
     client = Client()
     client.force_login(head, backend="django.contrib.auth.backends.ModelBackend")
     shown = client.get("/plans/swing/funded/review/").context
-    form = {key: shown[key] for key in ("base", "digest")} | {"do": "rename-phase:funded", "name": "New"}
-
-    def send() -> int:
-        try:
-            return client.post(f"/{address}", {"json": "{}", "reason": "r", **form}).status_code
-        finally:
-            connection.close()
+    form = {key: shown[key] for key in ("base", "digest")}
+    form |= {"json": "{}", "reason": "r", "do": "rename-phase:funded", "name": "New"}
 
     with ThreadPoolExecutor(1) as pool:
         with plans.drafting(phase):
-            answer = pool.submit(send)
+            answer = pool.submit(alone, lambda: client.post(f"/{address}", form))
             eventually(waits, what="the page waits for the phase")
             plans.remove_phase(phase, head, "nobody buys it")
-        assert answer.result(30) == status
+        assert answer.result(30).status_code == status
+
+
+@pytest.mark.parametrize("page", ["edit/", "edit/check/"])
+def test_who_signs_out_while_a_draft_is_saved_has_saved_nothing(page: str) -> None:
+    head = User.objects.create_user("head", role=Role.HEAD_OF_RISK)
+    phase = a_plan(head).phases.select_related("plan").get(slug="funded")
+    client = Client()
+    client.force_login(head, backend="django.contrib.auth.backends.ModelBackend")
+    form = sent(newest(phase).document, rules_0_amount_percent="3")
+
+    with ThreadPoolExecutor(1) as pool:
+        with plans.drafting(phase):
+            answer = pool.submit(alone, lambda: client.post(f"/plans/swing/funded/{page}", form))
+            eventually(waits, what="the page waits for the phase")
+            Session.objects.all().delete()
+        assert answer.result(30).status_code == 400
+    assert not RuleSetDraft.objects.exists()

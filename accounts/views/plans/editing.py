@@ -6,6 +6,8 @@ from secrets import token_hex
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -194,7 +196,10 @@ def _save(request: HttpRequest, phase: Phase, document: Document) -> RuleSetDraf
     begun = int(seen) if draft is None and seen.isdecimal() and len(seen) < 9 else None
     saved = plans.save_draft(phase, document, request.user, base_version=begun)
     request.session[_SAVED_BY.format(phase.pk)] = [request.POST.get("tab", ""), saved.updated_at.isoformat()]
-    request.session.save()  # at once: what this page sends next may be on its way already
+    try:
+        request.session.save()  # at once: what this page sends next may be on its way already
+    except UpdateError as error:  # signed out in another window: nothing is kept
+        raise SessionInterrupted("The session ended meanwhile.") from error
     return saved
 
 
