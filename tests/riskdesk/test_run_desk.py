@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -28,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 READY = "RiskDesk is ready at http://127.0.0.1:"
 
 
-def desk_env(state: Path, ports: list[int]) -> dict[str, str]:
+def desk_env(state: Path, ports: list[int], **env: str) -> dict[str, str]:
     """A small desk of its own: state dir, ports, embedded servers."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RISKDESK_")}
     return {
@@ -42,18 +44,19 @@ def desk_env(state: Path, ports: list[int]) -> dict[str, str]:
         "RISKDESK_SIMULATOR_PORT": str(ports[1]),
         "RISKDESK_SIMULATOR_CONTROL_PORT": str(ports[2]),
         "RISKDESK_MONITOR_PORT": "0",
+        **env,
     }
 
 
 class RunningDesk:
     """A run_desk process and what it has said."""
 
-    def __init__(self, state: Path, ports: list[int]) -> None:
+    def __init__(self, state: Path, ports: list[int], **env: str) -> None:
         self.state = state
         self.process = subprocess.Popen(
             [sys.executable, "-u", "manage.py", "run_desk"],
             cwd=ROOT,
-            env=desk_env(state, ports),
+            env=desk_env(state, ports, **env),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -124,13 +127,16 @@ class RunningDesk:
 def state(tmp_path: Path) -> Iterator[Path]:
     """A state dir, and root's data outside it, gone after the test."""
     yield tmp_path / "state"
+    where = services.layout((tmp_path / "state").resolve()).data
     services.remove((tmp_path / "state").resolve())
+    for aside in where.parent.glob(f"{where.name}-left-*"):
+        shutil.rmtree(aside)
 
 
 @contextmanager
-def desk(state: Path, ports: list[int]) -> Iterator[RunningDesk]:
+def desk(state: Path, ports: list[int], **env: str) -> Iterator[RunningDesk]:
     """A ready desk that has certainly ended afterwards."""
-    running = RunningDesk(state, ports)
+    running = RunningDesk(state, ports, **env)
     try:
         running.wait_until_ready()
         yield running
@@ -274,3 +280,29 @@ def test_a_desk_that_was_killed_takes_its_children_along_and_starts_again_quickl
         assert seconds is not None
         assert float(seconds[1]) < 30
         assert second.stop() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_the_printed_password_lets_in_whoever_made_the_state_dir_anew(state: Path) -> None:
+    ports = free_ports(3)
+    with desk(state, ports, RISKDESK_DEMO_PASSWORD="") as first:
+        assert lets_in(first, ports[0])
+        processes = family(first)
+        first.process.kill()
+        first.process.wait()
+    eventually(lambda: all_gone(processes), what="the first desk's processes have ended")
+    shutil.rmtree(state)
+    with desk(state, ports, RISKDESK_DEMO_PASSWORD="") as second:
+        assert lets_in(second, ports[0])
+        assert second.stop() == 0
+
+
+def lets_in(running: RunningDesk, port: int) -> bool:
+    """Whether the head of risk signs in with the password that the desk printed."""
+    eventually(lambda: running.said("; password: "), what="the demo logins")
+    password = next(line for line in running.lines if "; password: " in line).rsplit(" ", 1)[1]
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        client.get("/login/")
+        form = {"username": "head", "password": password, "csrfmiddlewaretoken": client.cookies["csrftoken"]}
+        return client.post("/login/", data=form).status_code == 302
