@@ -13,11 +13,6 @@ from accounts.models import Plan, User
 SignedIn = Callable[[str], Client]
 
 
-@pytest.fixture
-def plan(people: dict[str, User]) -> Plan:
-    return plans.ensure_default_plans()
-
-
 def test_the_list_shows_every_phase_with_its_newest_version(signed_in: SignedIn, plan: Plan) -> None:
     page = signed_in("risk_officer").get("/plans/").content.decode()
     for phase in ("phase-1", "phase-2", "funded"):

@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from copy import deepcopy
 from threading import Barrier
-from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
 
 from accounts import plans
-from accounts.models import Phase, Plan, RuleSetDraft, User
+from accounts.models import RuleSetDraft, User
 from tests.accounts.views.sent import sent
+from tests.accounts.views.two_step import document, phase
 
-SignedIn = Callable[[str], Client]
 EDIT, CHECK = "/plans/two-step/phase-1/edit/", "/plans/two-step/phase-1/edit/check/"
-
-
-@pytest.fixture
-def plan(people: dict[str, User]) -> Plan:
-    return plans.ensure_default_plans()
-
-
-@pytest.fixture
-def head(signed_in: SignedIn, plan: Plan) -> Client:
-    return signed_in("head_of_risk")
-
-
-def phase() -> Phase:
-    return Phase.objects.get(plan__slug="two-step", slug="phase-1")
-
-
-def document() -> dict[str, Any]:
-    return deepcopy(dict(phase().rule_sets.order_by("-version").first().document))  # type: ignore[union-attr]
 
 
 def test_somebody_elses_draft_is_not_overwritten_unseen(head: Client, people: dict[str, User]) -> None:

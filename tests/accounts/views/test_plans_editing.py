@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts import plans, tokens
-from accounts.models import AuditEntry, Phase, Plan, RuleSet, RuleSetDraft, User
+from accounts.models import AuditEntry, Plan, RuleSet, RuleSetDraft, User
 from accounts.plan_forms import RULES, START, document_of, form_of
 from tests.accounts.views.sent import sent
+from tests.accounts.views.two_step import document, phase
 
 SignedIn = Callable[[str], Client]
 EDIT, CHECK = "/plans/two-step/phase-1/edit/", "/plans/two-step/phase-1/edit/check/"
@@ -45,24 +46,6 @@ BAD: dict[str, tuple[dict[str, Any], str, bool]] = {  # what is wrong: the docum
     "negative lots": (whole(rule="max_lots_total", lots="-3", count="gross"), "rules[0].lots", True),
     "skipped reset": ({**whole(), "reset": {"time": "02:30", "zone": "Europe/Prague"}}, "reset.time", False),
 }  # fmt: skip
-
-
-@pytest.fixture
-def plan(people: dict[str, User]) -> Plan:
-    return plans.ensure_default_plans()
-
-
-@pytest.fixture
-def head(signed_in: SignedIn, plan: Plan) -> Client:
-    return signed_in("head_of_risk")
-
-
-def phase() -> Phase:
-    return Phase.objects.get(plan__slug="two-step", slug="phase-1")
-
-
-def document() -> dict[str, Any]:
-    return deepcopy(dict(phase().rule_sets.order_by("-version").first().document))  # type: ignore[union-attr]
 
 
 def engine_says(wrong: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:

@@ -19,23 +19,10 @@ from django.test import Client
 from accounts import challenges, plans, presets
 from accounts.models import AuditEntry, Challenge, Phase, Plan, RuleSet, RuleSetDraft, Server, User
 from tests.accounts.views.sent import sent
+from tests.accounts.views.two_step import phase
 
 SignedIn = Callable[[str], Client]
 REVIEW, EDIT = "/plans/two-step/phase-1/review/", "/plans/two-step/phase-1/edit/"
-
-
-@pytest.fixture
-def plan(people: dict[str, User]) -> Plan:
-    return plans.ensure_default_plans()
-
-
-@pytest.fixture
-def head(signed_in: SignedIn, plan: Plan) -> Client:
-    return signed_in("head_of_risk")
-
-
-def phase() -> Phase:
-    return Phase.objects.get(plan__slug="two-step", slug="phase-1")
 
 
 def tightened(percent: str = "4") -> dict[str, Any]:
