@@ -177,7 +177,7 @@ class Services:
             return  # Valkey keeps no lock and replaces a stale socket itself
         lock = self.where.postgres_data / "postmaster.pid"
         try:
-            pid = int(lock.read_text(encoding="ascii").split("\n", 1)[0])
+            pid = abs(int(lock.read_text(encoding="ascii").split("\n", 1)[0]))  # negative while initdb is at work
         except (FileNotFoundError, ValueError):
             return
         try:

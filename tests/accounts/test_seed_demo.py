@@ -55,6 +55,22 @@ def test_a_password_that_somebody_changed_stays(kept: Path) -> None:
     assert risk.check_password("his own long one")
 
 
+def test_the_printed_password_holds_though_the_kept_one_was_lost(kept: Path) -> None:
+    seed()
+    head = User.objects.get(username="head")
+    head.set_password("her own long one")
+    head.save()
+    kept.unlink()
+    seed()
+    password = kept.read_text().strip()
+    assert {user.username: user.check_password(password) for user in User.objects.all()} == {
+        "risk": True, "trader": True, "auditor": True, "head": False,
+    }  # fmt: skip
+    assert User.objects.get(username="head").check_password("her own long one")
+    told = AuditEntry.objects.filter(verb="password_changed", actor_name="seed_demo").values_list("target", flat=True)
+    assert sorted(told) == ["auditor", "risk", "trader"]
+
+
 def test_a_password_named_in_the_settings_is_set(kept: Path, settings: Settings) -> None:
     seed()
     settings.RISKDESK_DEMO_PASSWORD = "a password for the show"

@@ -127,10 +127,7 @@ class RunningDesk:
 def state(tmp_path: Path) -> Iterator[Path]:
     """A state dir, and root's data outside it, gone after the test."""
     yield tmp_path / "state"
-    where = services.layout((tmp_path / "state").resolve()).data
     services.remove((tmp_path / "state").resolve())
-    for aside in where.parent.glob(f"{where.name}-left-*"):
-        shutil.rmtree(aside)
 
 
 @contextmanager

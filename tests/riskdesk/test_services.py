@@ -72,11 +72,12 @@ def test_a_second_set_of_servers_takes_over_what_a_killed_parent_left(own: Servi
         own.stop()
 
 
-def test_a_lock_file_that_names_a_foreign_process_does_not_stop_the_start(own: Services) -> None:
+@pytest.mark.parametrize("number", ["1", "-1"])  # negative: initdb was at work when the machine went down
+def test_a_lock_file_that_names_a_foreign_process_does_not_stop_the_start(own: Services, number: str) -> None:
     own.start()
     own.stop()
     lock = own.where.postgres_data / "postmaster.pid"
-    lock.write_text(f"1\n{own.where.postgres_data}\n")  # process 1 lives, and is no PostgreSQL
+    lock.write_text(f"{number}\n{own.where.postgres_data}\n")  # process 1 lives, and is no PostgreSQL
     try:
         own.start()
         assert own.postgres_ready()

@@ -10,8 +10,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from accounts import plans
-from accounts.models import Role, User
+from accounts.models import AuditEntry, Role, User
 
+OURS = "seed_demo"  # who it was, in the audit
 PEOPLE = (
     ("risk", Role.RISK_OFFICER, ("Robin", "Risk")),
     ("head", Role.HEAD_OF_RISK, ("Hana", "Head")),
@@ -21,7 +22,10 @@ PEOPLE = (
 
 
 class Command(BaseCommand):
-    """Make what is missing. A password that somebody changed stays, unless RISKDESK_DEMO_PASSWORD says another."""
+    """Make what is missing. A password that somebody changed stays, unless RISKDESK_DEMO_PASSWORD says another.
+
+    One that this command gave follows what is printed: the kept one may be lost and made anew while the tables stay.
+    """
 
     help = "Make the demo's users (risk, head, trader, auditor) and the plan two-step, where missing."
 
@@ -41,13 +45,20 @@ def _ensure(username: str, role: Role, names: tuple[str, str], password: str) ->
     if user is None:
         user = User(username=username, role=role, is_staff=head, is_superuser=head)
         user.first_name, user.last_name = names
-    elif not settings.RISKDESK_DEMO_PASSWORD or user.check_password(password):
+    elif user.check_password(password) or not (settings.RISKDESK_DEMO_PASSWORD or _is_ours(user)):
         return False
     made = user.pk is None
-    user.changed_by = "seed_demo"
+    user.changed_by = OURS
     user.set_password(password)
     user.save()
     return made
+
+
+def _is_ours(user: User) -> bool:
+    """Whether the user's password is one that this command gave: by the audit, nobody else has changed it."""
+    entries = AuditEntry.objects.filter(target=str(user))
+    changed = entries.filter(verb="password_changed").exclude(actor_name=OURS).exists()
+    return entries.filter(verb="user_created", actor_name=OURS).exists() and not changed
 
 
 def kept_password(path: Path) -> str:

@@ -8,7 +8,6 @@ import secrets
 import signal
 import time
 from argparse import ArgumentParser
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from django.db import connections
 
 from accounts.plans import default_rule_set
 from riskdesk import health
-from riskdesk.belongings import claim
 from riskdesk.children import desk_children, service_children
 from riskdesk.console import Console
 from riskdesk.env import kept_secret
@@ -127,8 +125,6 @@ class Desk:
         services = Services(layout(self.state_dir))
         names = " and ".join(name for name, wanted in (("PostgreSQL", postgres), ("Redis (Valkey)", redis)) if wanted)
         self.console.say(f"starting {names}, data in {services.where.data}")
-        if aside := await asyncio.to_thread(claim, self.state_dir, services, datetime.now(UTC)):
-            self.console.say(f"those were the data of a state dir that is gone: they are kept in {aside}")
         await asyncio.to_thread(services.prepare, postgres)
         for child in service_children(services, postgres=postgres, redis=redis):
             self.supervisor.start(child)
